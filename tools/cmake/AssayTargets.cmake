@@ -1,7 +1,8 @@
 # One function for each kind of target. A lists file names files and dependencies; everything else is decided here.
 #
 #   assay_library(NAME common_base SRCS a.cc HDRS a.h DEPS absl::status PRIVATE_DEPS x [PCH rpc])
-#   assay_executable(NAME assay-gateway SRCS main.cc DEPS …)
+#   assay_executable(NAME assay-gateway SRCS main.cc DEPS …)      -> build/<preset>/bin, part of target `product`
+#   assay_tool(NAME proto_compatibility SRCS … DEPS …)            -> build/<preset>/tests: for developers
 #   assay_plugin(NAME rubric SRCS … DEPS …)                       -> build/<preset>/plugins/rubric.so + rubric.json
 #   assay_test(NAME log_test SRCS log_test.cc DEPS … [LABELS unit] [TIMEOUT 60] [DATA])
 #   assay_fuzz(NAME pack_fuzz SRCS pack_fuzz.cc DEPS … CORPUS dir)
@@ -9,6 +10,11 @@
 # Every library is linked by its alias assay::<name>; an alias that does not exist fails when CMake configures.
 
 include(GNUInstallDirs)
+
+# What tools/run builds; what the sanitizer run builds; what tools/fuzz builds.
+add_custom_target(product)
+add_custom_target(unit_tests)
+add_custom_target(fuzz_targets)
 
 # Heavy headers are precompiled once per kind, not once per target.
 function(assay_precompiled_headers kind)
@@ -58,6 +64,18 @@ function(assay_executable)
   if(arg_PCH)
     assay_use_precompiled_headers(${arg_NAME} ${arg_PCH})
   endif()
+  add_dependencies(product ${arg_NAME})
+endfunction()
+
+function(assay_tool)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME" "SRCS;DEPS")
+  if(arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "assay_tool(${arg_NAME}): unknown ${arg_UNPARSED_ARGUMENTS}")
+  endif()
+  add_executable(${arg_NAME} ${arg_SRCS})
+  target_include_directories(${arg_NAME} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${arg_NAME} PRIVATE ${arg_DEPS} assay_options)
+  set_target_properties(${arg_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 endfunction()
 
 # A plugin exports one symbol and links nothing of ours but the SDK; its manifest lies beside it.
@@ -85,6 +103,7 @@ function(assay_plugin)
   add_custom_command(TARGET plugin_${arg_NAME} POST_BUILD
     COMMAND ${CMAKE_COMMAND} -E copy_if_different
             ${CMAKE_CURRENT_SOURCE_DIR}/${arg_MANIFEST} ${PROJECT_BINARY_DIR}/plugins/${arg_NAME}.json)
+  add_dependencies(product plugin_${arg_NAME})
   set_property(TARGET plugin_${arg_NAME} APPEND PROPERTY LINK_DEPENDS
     ${CMAKE_CURRENT_SOURCE_DIR}/${arg_MANIFEST} ${PROJECT_SOURCE_DIR}/plugins/sdk/plugin.map)
 endfunction()
@@ -105,6 +124,9 @@ function(assay_test)
   target_link_libraries(${arg_NAME} PRIVATE ${arg_DEPS} GTest::gmock_main GTest::gmock assay_options)
   set_target_properties(${arg_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   assay_use_precompiled_headers(${arg_NAME} test)
+  if("unit" IN_LIST arg_LABELS)
+    add_dependencies(unit_tests ${arg_NAME})
+  endif()
   add_test(NAME ${arg_NAME} COMMAND ${arg_NAME} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${arg_NAME} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
     ENVIRONMENT "ASSAY_BUILD_DIR=${PROJECT_BINARY_DIR};${arg_ENVIRONMENT}")
@@ -119,6 +141,7 @@ function(assay_fuzz)
   if(ASSAY_FUZZ)
     add_executable(${arg_NAME} ${arg_SRCS})
     target_link_options(${arg_NAME} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzz_targets ${arg_NAME})
   else()
     add_executable(${arg_NAME} ${arg_SRCS} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
   endif()
