@@ -3,7 +3,8 @@
 #   assay_library(NAME common_base SRCS a.cc HDRS a.h DEPS absl::status PRIVATE_DEPS x [PCH rpc])
 #   assay_executable(NAME assay-gateway SRCS main.cc DEPS …)      -> build/<preset>/bin, part of target `product`
 #   assay_tool(NAME proto_compatibility SRCS … DEPS …)            -> build/<preset>/tests: for developers
-#   assay_plugin(NAME rubric SRCS … DEPS …)                       -> build/<preset>/plugins/rubric.so + rubric.json
+#   assay_plugin(NAME rubric MANIFEST rubric.json SRCS … DEPS … [FOLDER plugins])
+#                                                                 -> build/<preset>/plugins/rubric.so + rubric.json
 #   assay_test(NAME log_test SRCS log_test.cc DEPS … [LABELS unit] [TIMEOUT 60] [DATA])
 #   assay_fuzz(NAME pack_fuzz SRCS pack_fuzz.cc DEPS … CORPUS dir)
 #
@@ -80,9 +81,12 @@ endfunction()
 
 # A plugin exports one symbol and links nothing of ours but the SDK; its manifest lies beside it.
 function(assay_plugin)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;MANIFEST" "SRCS;DEPS")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;MANIFEST;FOLDER" "SRCS;DEPS")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "assay_plugin(${arg_NAME}): unknown ${arg_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT arg_FOLDER)
+    set(arg_FOLDER plugins)
   endif()
   add_library(plugin_${arg_NAME} MODULE ${arg_SRCS})
   target_include_directories(plugin_${arg_NAME} PRIVATE ${PROJECT_SOURCE_DIR})
@@ -98,12 +102,14 @@ function(assay_plugin)
   endif()
   set_target_properties(plugin_${arg_NAME} PROPERTIES
     PREFIX "" OUTPUT_NAME ${arg_NAME}
-    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/plugins
+    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${arg_FOLDER}
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   add_custom_command(TARGET plugin_${arg_NAME} POST_BUILD
     COMMAND ${CMAKE_COMMAND} -E copy_if_different
-            ${CMAKE_CURRENT_SOURCE_DIR}/${arg_MANIFEST} ${PROJECT_BINARY_DIR}/plugins/${arg_NAME}.json)
-  add_dependencies(product plugin_${arg_NAME})
+            ${CMAKE_CURRENT_SOURCE_DIR}/${arg_MANIFEST} ${PROJECT_BINARY_DIR}/${arg_FOLDER}/${arg_NAME}.json)
+  if(arg_FOLDER STREQUAL "plugins")
+    add_dependencies(product plugin_${arg_NAME})
+  endif()
   set_property(TARGET plugin_${arg_NAME} APPEND PROPERTY LINK_DEPENDS
     ${CMAKE_CURRENT_SOURCE_DIR}/${arg_MANIFEST} ${PROJECT_SOURCE_DIR}/plugins/sdk/plugin.map)
 endfunction()
