@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// One event being applied: what shard.cc and the *_steps.cc files share. Nobody else includes this.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "assay/event/v1/event.pb.h"
+#include "assay/storage/v1/shard_state.pb.h"
+#include "services/aggregator/attempt_policy.h"
+#include "services/aggregator/keys.h"
+#include "services/aggregator/rows.h"
+#include "services/aggregator/shard.h"
+
+namespace assay::aggregator {
+
+class ShardStep {
+ public:
+  ShardStep(const ShardContext& context, const event::v1::Envelope& envelope, int64_t offset, RowChanges& rows,
+            storage::v1::ShardMeta& meta);
+
+  absl::Status Apply();
+
+ private:
+  using SubmissionRow = storage::v1::SubmissionRow;
+  using EvaluationRow = storage::v1::EvaluationRow;
+  // A submission with its evaluations by id. Changed in memory, stored by Store().
+  struct Subject {
+    SubmissionRow submission;
+    std::map<std::string, EvaluationRow> evaluations;
+    EvaluationRow* Find(absl::string_view id);
+    // The newest of its evaluator; null when there is none.
+    EvaluationRow* Newest(absl::string_view evaluator);
+  };
+
+  // Submissions: submission_steps.cc.
+  absl::Status OnSubmissionAccepted(const event::v1::SubmissionAccepted& accepted);
+  absl::Status OnCancel(const event::v1::CancelRequested& request);
+  absl::Status OnWithdraw(const event::v1::WithdrawRequested& request);
+  absl::Status OnRerun(const event::v1::RerunRequested& request);
+  absl::Status OnAssessmentCreated(const event::v1::AssessmentCreated& created);
+  absl::Status NoteAssessment(const event::v1::SubmissionAccepted& accepted);
+  void IndexSubmission(const SubmissionRow& row);
+  void PlanEvaluations(const v1::Framework& framework, Subject& subject);
+  void AddEvaluation(Subject& subject, absl::string_view evaluator, const std::vector<std::string>& needs,
+                     absl::string_view lane, absl::string_view plugin_digest, uint32_t generation);
+  absl::Status ChooseSpeaker(const SubmissionRow& changed);
+
+  // Erasure: erasure_step.cc.
+  absl::Status OnErasure();
+  absl::Status EraseSubmission(const SubmissionRow& row);
+  absl::Status ErasePrefix(absl::string_view table, absl::string_view prefix);
+  absl::Status EraseChanges();
+
+  // Attempts: attempt_steps.cc.
+  absl::Status OnAttemptStarted(const event::v1::AttemptStarted& started);
+  absl::Status OnAttemptProgress(const event::v1::AttemptProgress& progress);
+  absl::Status OnEvaluationFinished(const event::v1::EvaluationFinished& finished);
+  absl::Status OnTimerFired(const event::v1::TimerFired& fired);
+  absl::Status OnReleased(const event::v1::EvaluationReleased& released);
+  void Succeed(const event::v1::EvaluationFinished& finished, EvaluationRow& evaluation, Subject& subject);
+  void EndAttempt(AttemptFault fault, absl::string_view reason, Subject& subject, EvaluationRow& evaluation);
+  void End(v1::Evaluation::State state, absl::string_view reason, EvaluationRow& evaluation);
+  void Park(v1::Evaluation::FaultDomain domain, absl::string_view reason, EvaluationRow& evaluation);
+  // Goes on with whatever the other evaluations of the submission now allow.
+  void Advance(Subject& subject);
+  void Dispatch(Subject& subject, EvaluationRow& evaluation);
+  void ClearAttempt(EvaluationRow& evaluation);
+  void SetTimer(event::v1::TimerFired::Kind kind, absl::Time due, const EvaluationRow& evaluation, std::string* slot);
+  void ClearTimer(std::string* slot);
+
+  // Shared: shard.cc.
+  absl::Status OnOwnershipClaimed(const event::v1::OwnershipClaimed& claim);
+  absl::Status OnRelayCheckpoint(const event::v1::RelayCheckpoint& checkpoint);
+  absl::Status OnCatalogAdvanced(const event::v1::CatalogAdvanced& advanced);
+  absl::StatusOr<std::optional<Subject>> Load(absl::string_view submission_id);
+  // Derives the submission's state, stores everything and tells those who watch.
+  void Store(Subject& subject, absl::string_view change);
+  absl::Status RecomputeReadiness(absl::string_view assessment_key);
+  void AppendChange(storage::v1::ChangeRow row);
+  uint64_t AppendOutbox(const storage::v1::OutboxRow& row);
+  void Illegal(absl::string_view what);
+  bool IsRepeatedRequest(absl::string_view key) const;
+
+  const ShardContext& context_;
+  const event::v1::Envelope& envelope_;
+  const int64_t offset_;
+  const absl::Time time_;
+  const std::string& tenant_;
+  const std::string& candidate_;
+  RowChanges& rows_;
+  storage::v1::ShardMeta& meta_;
+};
+
+// The one place where a submission's state comes from.
+v1::Submission::State DeriveState(const storage::v1::SubmissionRow& submission,
+                                  const std::vector<const storage::v1::EvaluationRow*>& evaluations);
+
+// True for states that only a release or a rerun leaves.
+bool HasEnded(v1::Evaluation::State state);
+
+}  // namespace assay::aggregator

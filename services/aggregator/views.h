@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "assay/storage/v1/shard_state.pb.h"
+#include "assay/v1/submission.pb.h"
+
+namespace assay::aggregator {
+
+// What the API says of stored rows. Pure.
+
+v1::Evaluation ViewOf(const storage::v1::EvaluationRow& row);
+// Without what is personal.
+v1::Submission ClearViewOf(const storage::v1::SubmissionRow& row,
+                           const std::vector<const storage::v1::EvaluationRow*>& evaluations);
+// Adds the names kept in `row.personal`, if they are still there.
+void AddPersonal(const storage::v1::SubmissionRow& row, v1::Submission& submission);
+
+bool IsTerminal(v1::Submission::State state);
+
+}  // namespace assay::aggregator
