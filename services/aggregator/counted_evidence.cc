@@ -16,6 +16,10 @@ using storage::v1::SubmissionRow;
 absl::Status AddSpeaker(const RowReader& rows, absl::string_view tenant, absl::string_view candidate_key,
                         const SubmissionRow& submission, CountedEvidence& evidence) {
   const std::string& submission_id = submission.accepted().submission_id();
+  if (submission.accepted().kind() == v1::Submission::TASK) {
+    const auto& asked = submission.accepted().asked_behaviours();
+    evidence.asked_behaviours.assign(asked.begin(), asked.end());
+  }
   std::map<std::string, EvaluationRow> newest;
   for (const std::string& id : submission.evaluation_ids()) {
     ASSAY_ASSIGN_OR_RETURN(std::optional<EvaluationRow> row,
@@ -39,7 +43,6 @@ absl::StatusOr<CountedEvidence> CollectEvidence(const RowReader& rows, absl::str
                                                 const storage::v1::AssessmentRow& assessment) {
   CountedEvidence evidence;
   evidence.profile = assessment.purpose();
-  evidence.task_blob_digest = assessment.task_blob_digest();
   const std::string prefix = SpeaksPrefix(tenant, candidate_key, assessment_key);
   std::string from;
   for (;;) {

@@ -21,7 +21,8 @@ struct CountedEvaluation {
 // Everything that counts for one assessment, sorted by (kind, source key, evaluator).
 struct CountedEvidence {
   std::string profile;
-  std::string task_blob_digest;
+  // Of the task document that speaks; empty: all.
+  std::vector<std::string> asked_behaviours;
   std::vector<CountedEvaluation> evaluations;
 };
 
