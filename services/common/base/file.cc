@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -117,6 +118,13 @@ absl::Status SyncDirectory(const std::string& path) {
   if (!fd.is_open()) return ErrnoStatus(errno, absl::StrCat("open folder ", path));
   if (::fsync(fd.get()) != 0) return ErrnoStatus(errno, absl::StrCat("fsync folder ", path));
   return absl::OkStatus();
+}
+
+absl::StatusOr<DiskSpace> GetDiskSpace(const std::string& path) {
+  struct statvfs info;
+  if (::statvfs(path.c_str(), &info) != 0) return ErrnoStatus(errno, absl::StrCat("statvfs ", path));
+  const uint64_t block = info.f_frsize;
+  return DiskSpace{block * info.f_blocks, block * info.f_bavail};
 }
 
 absl::StatusOr<std::string> ExecutableDirectory() {

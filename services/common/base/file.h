@@ -26,6 +26,13 @@ absl::Status MakeDirectories(const std::string& path);
 // Flushes a folder's entries to disk, so that files created or renamed in it survive a power loss.
 absl::Status SyncDirectory(const std::string& path);
 
+// Space of the disk that holds `path`, in bytes; `available` is what an unprivileged process may still use.
+struct DiskSpace {
+  uint64_t total = 0;
+  uint64_t available = 0;
+};
+absl::StatusOr<DiskSpace> GetDiskSpace(const std::string& path);
+
 // The folder of the running executable, without a trailing slash. Our executables find each other beside themselves.
 absl::StatusOr<std::string> ExecutableDirectory();
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,13 +23,18 @@ struct Owner {
   std::string candidate_key;
 };
 
-// Receives one blob in pieces. Nothing is visible before Commit() returned; destroying it without commits discards.
+// INVALID_ARGUMENT unless both parts are well-formed.
+absl::Status CheckOwner(const Owner& owner);
+
+// Receives one blob in pieces. Nothing is visible before Commit() returned; destroying it without a commit discards.
+// One thread at a time; must not outlive its store.
 class Writer {
  public:
   virtual ~Writer() = default;
   // RESOURCE_EXHAUSTED: over the size limit or the disk quota; the writer is then of no further use.
   virtual absl::Status Append(absl::string_view chunk) = 0;
-  // Makes the blob durable (temporary file, fsync, rename, fsync of the folder) and returns its digest.
+  // Makes the blob durable (temporary file, fsync, rename, fsync of the folder) and returns its digest. The same content
+  // again is the same blob, with a new modify time. At most once.
   virtual absl::StatusOr<Digest> Commit() = 0;
 };
 
@@ -42,20 +48,34 @@ struct BlobInfo {
 class BlobStore {
  public:
   virtual ~BlobStore() = default;
+  // RESOURCE_EXHAUSTED: the store is full or the disk has too little space.
   virtual absl::StatusOr<std::unique_ptr<Writer>> Create(const Owner& owner, uint64_t max_bytes) = 0;
-  // Opens for reading after re-hashing the content. NOT_FOUND; DATA_LOSS: the bytes are not what the name says.
+  // Opens for reading, at the first byte, after re-hashing the content. NOT_FOUND; DATA_LOSS: the bytes are not what
+  // the name says.
   virtual absl::StatusOr<UniqueFd> Open(const Owner& owner, const Digest& digest) = 0;
   virtual absl::StatusOr<BlobInfo> Stat(const Owner& owner, const Digest& digest) = 0;
   virtual absl::StatusOr<std::vector<BlobInfo>> List(const Owner& owner) = 0;
   virtual absl::StatusOr<std::vector<Owner>> Owners() = 0;
+  // NOT_FOUND: there is none.
   virtual absl::Status Delete(const Owner& owner, const Digest& digest) = 0;
+  // The same, unless its modify time is `when` or later by now: FAILED_PRECONDITION, somebody stored it again.
+  virtual absl::Status DeleteIfOlder(const Owner& owner, const Digest& digest, absl::Time when) = 0;
   // Removes everything of a candidate; nothing there is fine.
   virtual absl::Status DeleteAll(const Owner& owner) = 0;
 };
 
+struct SweepReport {
+  uint64_t blobs = 0;
+  uint64_t bytes = 0;
+};
+// Removes the blobs that nothing refers to and that are older than `keep_for`: what was uploaded and never submitted.
+// `is_referenced` is asked without a lock held. `keep_for` must exceed the longest time between upload and submission.
+absl::StatusOr<SweepReport> Sweep(BlobStore& store, absl::Time now, absl::Duration keep_for,
+                                  const std::function<bool(const Owner&, const Digest&)>& is_referenced);
+
 // Writes `content` as one blob.
 absl::StatusOr<Digest> Put(BlobStore& store, const Owner& owner, absl::string_view content);
-// Reads a whole blob of at most `max_bytes`.
+// Reads a whole blob of at most `max_bytes`; a larger one is RESOURCE_EXHAUSTED.
 absl::StatusOr<std::string> Get(BlobStore& store, const Owner& owner, const Digest& digest, uint64_t max_bytes);
 
 }  // namespace assay::blob

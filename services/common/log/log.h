@@ -33,19 +33,24 @@ struct Delivery {
 };
 using DeliveryCallback = std::function<void(const Delivery&)>;
 
-// Reads one partition in order from a position of its own. One thread at a time.
+// Reads one partition in order from a position of its own. One thread at a time; must not outlive its log.
 class Reader {
  public:
   virtual ~Reader() = default;
-  // Returns up to `max_records` records, waiting until there is at least one or `wait` is over (then: none).
-  // OUT_OF_RANGE: the position fell out of retention or lies beyond the end; the reader never jumps by itself.
+  // Returns up to `max_records` records (fewer when they are large), waiting until there is at least one or `wait` is
+  // over (then: none). OUT_OF_RANGE: the position fell out of retention or lies beyond the end; the reader never jumps
+  // by itself. CANCELLED: Interrupt() was called. FAILED_PRECONDITION: the log was closed and everything is read.
+  // DATA_LOSS: a record that should be there is not, or is damaged.
   virtual absl::StatusOr<std::vector<Record>> Read(size_t max_records, absl::Duration wait) = 0;
+  // Ends a waiting Read and every later one. The only call that may come from another thread than Read().
+  virtual void Interrupt() = 0;
 };
 
 // A partitioned, durable, append-only topic. Kafka fits behind it without a change. Thread-safe.
 class Log {
  public:
-  static constexpr size_t kMaxRecordBytes = 64 << 10;
+  // Of key and value together: the 64 KiB a record may have, and what its envelope adds.
+  static constexpr size_t kMaxRecordBytes = (64 << 10) + (4 << 10);
 
   virtual ~Log() = default;
   virtual int32_t partitions() const = 0;
@@ -63,7 +68,7 @@ class Log {
   virtual absl::StatusOr<Offset> StartOffset(int32_t partition) = 0;
   virtual absl::StatusOr<Offset> EndOffset(int32_t partition) = 0;
 
-  // Waits for every append accepted so far and refuses later ones. Called once, before destruction.
+  // Waits for every append accepted so far, refuses later ones and ends waiting readers. Calling it again does nothing.
   virtual void Close() = 0;
 };
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,7 +15,12 @@ namespace assay::store {
 // Names of the tables (column families) a store is opened with. A store refuses to open with fewer than it holds.
 using Table = std::string;
 
-// Changes that are applied together or not at all. Not thread-safe.
+// The longest key a store takes.
+inline constexpr size_t kMaxKeyBytes = 4096;
+// The largest value a store takes.
+inline constexpr size_t kMaxValueBytes = 16 << 20;
+
+// Changes that are applied together, in their order, or not at all. Not thread-safe.
 class Batch {
  public:
   struct Change {
@@ -48,18 +52,22 @@ struct Row {
 class Store {
  public:
   virtual ~Store() = default;
-  // Applies `batch`; when it returns OK with `sync`, the batch survives a power loss. After any failure the store is
-  // read-only (FAILED_PRECONDITION) until it is opened again.
+  // Applies `batch`; when it returns OK with `sync`, the batch survives a power loss. INVALID_ARGUMENT: no such table, or
+  // a key or value over its bound; nothing changed. Any other failure leaves the outcome unknown until the store is
+  // opened again: RESOURCE_EXHAUSTED (disk full), DATA_LOSS, INTERNAL (I/O error); every later Write is then
+  // FAILED_PRECONDITION while reads go on. A store opened for reading answers FAILED_PRECONDITION at once.
   virtual absl::Status Write(const Batch& batch, bool sync) = 0;
-  // NOT_FOUND: no such key. DATA_LOSS: the disk returned what was not written.
+  // NOT_FOUND: no such key. DATA_LOSS: the disk returned what was not written. INVALID_ARGUMENT: no such table.
   virtual absl::StatusOr<std::string> Get(absl::string_view table, absl::string_view key) = 0;
-  // Rows whose key starts with `prefix`, in key order, from `start` (which may be empty) on, at most `limit`.
+  // Rows whose key starts with `prefix`, in key order, from the whole key `start` (inclusive; empty: the first) on, at
+  // most `limit`. One call sees one moment of the store.
   virtual absl::StatusOr<std::vector<Row>> Scan(absl::string_view table, absl::string_view prefix,
                                                 absl::string_view start, size_t limit) = 0;
-  // The same, newest key first, from `start` (exclusive; empty: the end) down.
+  // The same, last key first, from the whole key `start` (exclusive; empty: the end) down.
   virtual absl::StatusOr<std::vector<Row>> ScanBackwards(absl::string_view table, absl::string_view prefix,
                                                          absl::string_view start, size_t limit) = 0;
-  // SHA-256 over every (table, key, value) in order: equal states have equal hashes.
+  // SHA-256, as 32 bytes, over every (table, key, value) of one moment in order: equal states have equal hashes,
+  // whichever implementation holds them.
   virtual absl::StatusOr<std::string> StateHash(const std::vector<Table>& tables) = 0;
 };
 

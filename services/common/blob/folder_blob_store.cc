@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/common/blob/folder_blob_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/base/file.h"
+#include "services/common/base/logging.h"
+#include "services/common/base/status_macros.h"
+
+namespace assay::blob {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kIncoming[] = ".incoming";
+constexpr char kRemoved[] = ".removed";
+constexpr size_t kMaxVerified = 10000;
+// Room is reserved and the disk is looked at in steps, not for every chunk.
+constexpr uint64_t kReserveStep = 1 << 20;
+
+absl::StatusOr<struct stat> StatFile(const std::string& path) {
+  struct stat info;
+  if (::lstat(path.c_str(), &info) != 0) return ErrnoStatus(errno, path);
+  if (!S_ISREG(info.st_mode)) return absl::DataLossError(absl::StrCat(path, ": not a file"));
+  return info;
+}
+
+absl::StatusOr<Digest> HashFile(int fd, const std::string& path) {
+  Hasher hasher;
+  std::string buffer(256 << 10, '\0');
+  for (off_t at = 0;;) {
+    const ssize_t got = ::pread(fd, buffer.data(), buffer.size(), at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoStatus(errno, absl::StrCat("read ", path));
+    if (got == 0) return hasher.Finish();
+    hasher.Update({buffer.data(), static_cast<size_t>(got)});
+    at += got;
+  }
+}
+
+absl::Time ToTime(const timespec& time) { return absl::TimeFromTimespec(time); }
+
+BlobInfo ToInfo(const Digest& digest, const struct stat& info) {
+  return {digest, static_cast<uint64_t>(info.st_size), ToTime(info.st_mtim)};
+}
+
+// Makes a folder whose name survives a power loss.
+absl::Status MakeDurableDirectory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) != 0) {
+    return errno == EEXIST ? absl::OkStatus() : ErrnoStatus(errno, absl::StrCat("create folder ", path));
+  }
+  return SyncDirectory(fs::path(path).parent_path());
+}
+
+// The names in a folder, without hidden ones; a missing folder has none.
+absl::StatusOr<std::vector<std::string>> Names(const std::string& path) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+    std::string name = it->path().filename();
+    if (!name.empty() && name[0] != '.') names.push_back(std::move(name));
+  }
+  if (error && error != std::errc::no_such_file_or_directory) return ErrnoStatus(error.value(), path);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+class FolderBlobStore::FileWriter final : public Writer {
+ public:
+  FileWriter(FolderBlobStore& store, Owner owner, uint64_t max_bytes, std::string path, UniqueFd fd)
+      : store_(store), owner_(std::move(owner)), max_bytes_(max_bytes), path_(std::move(path)), fd_(std::move(fd)) {}
+
+  ~FileWriter() override {
+    if (!published_) ::unlink(path_.c_str());
+    // What was published keeps its bytes; the part reserved beyond it goes back.
+    store_.Release(published_ ? reserved_ - written_ : reserved_);
+    store_.WriterGone();
+  }
+
+  absl::Status Append(absl::string_view chunk) override {
+    ASSAY_RETURN_IF_ERROR(failure_);
+    failure_ = Write(chunk);
+    return failure_;
+  }
+
+  absl::StatusOr<Digest> Commit() override {
+    ASSAY_RETURN_IF_ERROR(failure_);
+    failure_ = absl::FailedPreconditionError("the blob was committed before");
+    if (::fsync(fd_.get()) != 0) return ErrnoStatus(errno, absl::StrCat("fsync ", path_));
+    const Digest digest = hasher_.Finish();
+    ASSAY_RETURN_IF_ERROR(store_.Publish(path_, owner_, digest));
+    published_ = true;
+    return digest;
+  }
+
+ private:
+  absl::Status Write(absl::string_view chunk) {
+    if (chunk.size() > max_bytes_ - written_) {
+      return absl::ResourceExhaustedError(absl::StrCat("blob: more than the ", max_bytes_, " bytes allowed"));
+    }
+    if (written_ + chunk.size() > reserved_) {
+      const uint64_t wanted = std::max(written_ + chunk.size() - reserved_,
+                                       std::min(kReserveStep, max_bytes_ - reserved_));
+      ASSAY_RETURN_IF_ERROR(store_.Reserve(wanted));
+      reserved_ += wanted;
+    }
+    hasher_.Update(chunk);
+    while (!chunk.empty()) {
+      const ssize_t written = ::write(fd_.get(), chunk.data(), chunk.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return ErrnoStatus(errno, absl::StrCat("write ", path_));
+      written_ += static_cast<uint64_t>(written);
+      chunk.remove_prefix(static_cast<size_t>(written));
+    }
+    return absl::OkStatus();
+  }
+
+  FolderBlobStore& store_;
+  const Owner owner_;
+  const uint64_t max_bytes_;
+  const std::string path_;
+  const UniqueFd fd_;
+  Hasher hasher_;
+  uint64_t written_ = 0;
+  uint64_t reserved_ = 0;
+  bool published_ = false;
+  absl::Status failure_;
+};
+
+FolderBlobStore::FolderBlobStore(FolderBlobStoreOptions options, Clock& clock)
+    : options_(std::move(options)), clock_(clock) {}
+
+absl::StatusOr<std::unique_ptr<FolderBlobStore>> FolderBlobStore::Open(FolderBlobStoreOptions options, Clock& clock) {
+  auto store = std::unique_ptr<FolderBlobStore>(new FolderBlobStore(std::move(options), clock));
+  const std::string& path = store->options_.path;
+  if (store->options_.read_only) {
+    if (!fs::is_directory(path)) return absl::NotFoundError(absl::StrCat(path, ": no blobs there"));
+    return store;
+  }
+  ASSAY_RETURN_IF_ERROR(MakeDirectories(path));
+  ASSAY_RETURN_IF_ERROR(store->RemoveLeftovers());
+  ASSAY_RETURN_IF_ERROR(store->CountUsed());
+  return store;
+}
+
+absl::Status FolderBlobStore::RemoveLeftovers() {
+  for (const char* name : {kIncoming, kRemoved}) {
+    const std::string folder = absl::StrCat(options_.path, "/", name);
+    std::error_code error;
+    fs::remove_all(folder, error);
+    if (error) return ErrnoStatus(error.value(), absl::StrCat("remove ", folder));
+    ASSAY_RETURN_IF_ERROR(MakeDurableDirectory(folder));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FolderBlobStore::CountUsed() {
+  ASSAY_ASSIGN_OR_RETURN(const std::vector<Owner> owners, Owners());
+  uint64_t used = 0;
+  for (const Owner& owner : owners) {
+    ASSAY_ASSIGN_OR_RETURN(const std::vector<BlobInfo> blobs, List(owner));
+    for (const BlobInfo& blob : blobs) used += blob.size;
+  }
+  absl::MutexLock lock(&mutex_);
+  used_bytes_ = used;
+  return absl::OkStatus();
+}
+
+std::string FolderBlobStore::OwnerPath(const Owner& owner) const {
+  return absl::StrCat(options_.path, "/", owner.tenant, "/", owner.candidate_key);
+}
+
+std::string FolderBlobStore::BlobPath(const Owner& owner, const Digest& digest) const {
+  return absl::StrCat(OwnerPath(owner), "/", digest.ToHex());
+}
+
+std::string FolderBlobStore::NewTemporary(absl::string_view folder) const {
+  return absl::StrCat(options_.path, "/", folder, "/", Base32(RandomBytes(16)));
+}
+
+absl::Status FolderBlobStore::CheckWritable() const {
+  if (!options_.read_only) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(options_.path, ": opened for reading"));
+}
+
+absl::Status FolderBlobStore::CheckFreeSpace() const {
+  ASSAY_ASSIGN_OR_RETURN(const DiskSpace space, GetDiskSpace(options_.path));
+  if (space.available >= options_.min_free_bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("disk of ", options_.path, ": ", space.available, " bytes free, ",
+                                                   options_.min_free_bytes, " needed"));
+}
+
+absl::Status FolderBlobStore::Reserve(uint64_t bytes) {
+  ASSAY_RETURN_IF_ERROR(CheckFreeSpace());
+  absl::MutexLock lock(&mutex_);
+  if (bytes > options_.max_bytes - std::min(used_bytes_, options_.max_bytes)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("blob store: ", used_bytes_, " of ", options_.max_bytes, " bytes are used"));
+  }
+  used_bytes_ += bytes;
+  return absl::OkStatus();
+}
+
+void FolderBlobStore::Release(uint64_t bytes) {
+  absl::MutexLock lock(&mutex_);
+  used_bytes_ -= std::min(bytes, used_bytes_);
+}
+
+void FolderBlobStore::WriterGone() {
+  absl::MutexLock lock(&mutex_);
+  --writers_;
+}
+
+absl::StatusOr<std::unique_ptr<Writer>> FolderBlobStore::Create(const Owner& owner, uint64_t max_bytes) {
+  ASSAY_RETURN_IF_ERROR(CheckOwner(owner));
+  ASSAY_RETURN_IF_ERROR(CheckWritable());
+  ASSAY_RETURN_IF_ERROR(CheckFreeSpace());
+  const std::string path = NewTemporary(kIncoming);
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd.is_open()) return ErrnoStatus(errno, absl::StrCat("create ", path));
+  absl::MutexLock lock(&mutex_);
+  if (writers_ >= options_.max_writers) {
+    ::unlink(path.c_str());
+    return absl::ResourceExhaustedError(absl::StrCat("blob store: ", writers_, " blobs are being written already"));
+  }
+  ++writers_;
+  return std::unique_ptr<Writer>(std::make_unique<FileWriter>(*this, owner, max_bytes, path, std::move(fd)));
+}
+
+absl::Status FolderBlobStore::Publish(const std::string& temporary, const Owner& owner, const Digest& digest) {
+  const timespec now = absl::ToTimespec(clock_.TimeNow());
+  const timespec times[2] = {now, now};
+  if (::utimensat(AT_FDCWD, temporary.c_str(), times, 0) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("set times of ", temporary));
+  }
+  absl::MutexLock names_lock(&names_mutex_);
+  const std::string folder = OwnerPath(owner);
+  ASSAY_RETURN_IF_ERROR(MakeDurableDirectory(fs::path(folder).parent_path()));
+  ASSAY_RETURN_IF_ERROR(MakeDurableDirectory(folder));
+  const std::string path = BlobPath(owner, digest);
+  // An older copy is replaced and not kept, because this one was just hashed.
+  const absl::StatusOr<struct stat> replaced = StatFile(path);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return ErrnoStatus(errno, absl::StrCat("rename to ", path));
+  if (replaced.ok()) Release(static_cast<uint64_t>(replaced->st_size));
+  return SyncDirectory(folder);
+}
+
+FolderBlobStore::Verified FolderBlobStore::Fingerprint(const struct stat& info) {
+  return {info.st_ino, info.st_size, absl::ToUnixNanos(ToTime(info.st_mtim)), absl::ToUnixNanos(ToTime(info.st_ctim))};
+}
+
+bool FolderBlobStore::IsVerified(const std::string& path, const Verified& fingerprint) const {
+  absl::MutexLock lock(&mutex_);
+  const auto it = verified_.find(path);
+  return it != verified_.end() && it->second == fingerprint;
+}
+
+void FolderBlobStore::Remember(const std::string& path, const Verified& fingerprint) {
+  absl::MutexLock lock(&mutex_);
+  if (verified_.insert_or_assign(path, fingerprint).second) verified_order_.push_back(path);
+  while (verified_order_.size() > kMaxVerified) {
+    verified_.erase(verified_order_.front());
+    verified_order_.pop_front();
+  }
+}
+
+absl::StatusOr<UniqueFd> FolderBlobStore::Open(const Owner& owner, const Digest& digest) {
+  ASSAY_RETURN_IF_ERROR(CheckOwner(owner));
+  const std::string path = BlobPath(owner, digest);
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd.is_open()) {
+    return errno == ENOENT ? absl::NotFoundError(absl::StrCat(digest.ToString(), ": no such blob"))
+                           : ErrnoStatus(errno, absl::StrCat("open ", path));
+  }
+  struct stat info;
+  if (::fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, absl::StrCat("stat ", path));
+  const Verified fingerprint = Fingerprint(info);
+  if (IsVerified(path, fingerprint)) return fd;
+  ASSAY_ASSIGN_OR_RETURN(const Digest found, HashFile(fd.get(), path));
+  if (found != digest) {
+    LogError("blob is damaged", {{"digest", digest.ToString()}});
+    return absl::DataLossError(absl::StrCat(digest.ToString(), ": the stored bytes are not what the name says"));
+  }
+  Remember(path, fingerprint);
+  return fd;
+}
+
+absl::StatusOr<BlobInfo> FolderBlobStore::Stat(const Owner& owner, const Digest& digest) {
+  ASSAY_RETURN_IF_ERROR(CheckOwner(owner));
+  const absl::StatusOr<struct stat> info = StatFile(BlobPath(owner, digest));
+  if (absl::IsNotFound(info.status())) return absl::NotFoundError(absl::StrCat(digest.ToString(), ": no such blob"));
+  ASSAY_RETURN_IF_ERROR(info.status());
+  return ToInfo(digest, *info);
+}
+
+absl::StatusOr<std::vector<BlobInfo>> FolderBlobStore::List(const Owner& owner) {
+  ASSAY_RETURN_IF_ERROR(CheckOwner(owner));
+  ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> names, Names(OwnerPath(owner)));
+  std::vector<BlobInfo> blobs;
+  for (const std::string& name : names) {
+    const absl::StatusOr<Digest> digest = Digest::Parse(absl::StrCat("sha256:", name));
+    if (!digest.ok()) continue;
+    const absl::StatusOr<BlobInfo> info = Stat(owner, *digest);
+    // It may have been removed since it was listed.
+    if (absl::IsNotFound(info.status())) continue;
+    ASSAY_RETURN_IF_ERROR(info.status());
+    blobs.push_back(*info);
+  }
+  return blobs;
+}
+
+absl::StatusOr<std::vector<Owner>> FolderBlobStore::Owners() {
+  std::vector<Owner> owners;
+  ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> tenants, Names(options_.path));
+  for (const std::string& tenant : tenants) {
+    ASSAY_ASSIGN_OR_RETURN(std::vector<std::string> candidates, Names(absl::StrCat(options_.path, "/", tenant)));
+    for (std::string& candidate : candidates) owners.push_back({tenant, std::move(candidate)});
+  }
+  return owners;
+}
+
+absl::Status FolderBlobStore::Delete(const Owner& owner, const Digest& digest) {
+  return DeleteIfOlder(owner, digest, absl::InfiniteFuture());
+}
+
+absl::Status FolderBlobStore::DeleteIfOlder(const Owner& owner, const Digest& digest, absl::Time when) {
+  ASSAY_RETURN_IF_ERROR(CheckWritable());
+  absl::MutexLock names_lock(&names_mutex_);
+  ASSAY_ASSIGN_OR_RETURN(const BlobInfo info, Stat(owner, digest));
+  if (info.modify_time >= when) return absl::FailedPreconditionError("the blob was stored again");
+  const std::string path = BlobPath(owner, digest);
+  if (::unlink(path.c_str()) != 0) return ErrnoStatus(errno, absl::StrCat("remove ", path));
+  Release(info.size);
+  return SyncDirectory(OwnerPath(owner));
+}
+
+absl::Status FolderBlobStore::DeleteAll(const Owner& owner) {
+  ASSAY_RETURN_IF_ERROR(CheckOwner(owner));
+  ASSAY_RETURN_IF_ERROR(CheckWritable());
+  const std::string removed = NewTemporary(kRemoved);
+  {
+    absl::MutexLock names_lock(&names_mutex_);
+    ASSAY_ASSIGN_OR_RETURN(const std::vector<BlobInfo> blobs, List(owner));
+    // The name goes at once and for all blobs together; the bytes follow, and if they do not, at the next start.
+    if (::rename(OwnerPath(owner).c_str(), removed.c_str()) != 0) {
+      return errno == ENOENT ? absl::OkStatus() : ErrnoStatus(errno, absl::StrCat("remove ", OwnerPath(owner)));
+    }
+    for (const BlobInfo& blob : blobs) Release(blob.size);
+    ASSAY_RETURN_IF_ERROR(SyncDirectory(fs::path(OwnerPath(owner)).parent_path()));
+  }
+  std::error_code error;
+  fs::remove_all(removed, error);
+  return error ? ErrnoStatus(error.value(), absl::StrCat("remove ", removed)) : absl::OkStatus();
+}
+
+uint64_t FolderBlobStore::used_bytes() const {
+  absl::MutexLock lock(&mutex_);
+  return used_bytes_;
+}
+
+}  // namespace assay::blob

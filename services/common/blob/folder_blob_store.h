@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "services/common/base/clock.h"
+#include "services/common/blob/blob_store.h"
+
+namespace assay::blob {
+
+struct FolderBlobStoreOptions {
+  // Holds <tenant>/<candidate_key>/<64 hex digits>, and in ".incoming" and ".removed" what is being written and deleted.
+  std::string path;
+  // All blobs together, and what is being written.
+  uint64_t max_bytes = uint64_t{20} << 30;
+  // New blobs are refused while the disk has less than this.
+  uint64_t min_free_bytes = uint64_t{1} << 30;
+  // Blobs being written at once.
+  size_t max_writers = 64;
+  bool read_only = false;
+};
+
+// A BlobStore in a folder. Bytes are hashed while they arrive, flushed before they get their name, and hashed again
+// before they are read for the first time since the process started; a file that changed since (inode, size or times)
+// is hashed again. A crash leaves at most temporaries, which the next Open() removes. One process writes a folder at a
+// time (the data folder's owner). Thread-safe.
+class FolderBlobStore final : public BlobStore {
+ public:
+  // `clock` gives modify times. NOT_FOUND: nothing there and read_only.
+  static absl::StatusOr<std::unique_ptr<FolderBlobStore>> Open(FolderBlobStoreOptions options,
+                                                               Clock& clock = Clock::Real());
+
+  absl::StatusOr<std::unique_ptr<Writer>> Create(const Owner& owner, uint64_t max_bytes) override;
+  absl::StatusOr<UniqueFd> Open(const Owner& owner, const Digest& digest) override;
+  absl::StatusOr<BlobInfo> Stat(const Owner& owner, const Digest& digest) override;
+  absl::StatusOr<std::vector<BlobInfo>> List(const Owner& owner) override;
+  absl::StatusOr<std::vector<Owner>> Owners() override;
+  absl::Status Delete(const Owner& owner, const Digest& digest) override;
+  absl::Status DeleteIfOlder(const Owner& owner, const Digest& digest, absl::Time when) override;
+  absl::Status DeleteAll(const Owner& owner) override;
+
+  uint64_t used_bytes() const;
+
+ private:
+  class FileWriter;
+  // A file as it was when its content was verified.
+  struct Verified {
+    ino_t inode = 0;
+    off_t size = 0;
+    int64_t modify_nanos = 0;
+    int64_t change_nanos = 0;
+    friend bool operator==(const Verified&, const Verified&) = default;
+  };
+
+  FolderBlobStore(FolderBlobStoreOptions options, Clock& clock);
+  std::string OwnerPath(const Owner& owner) const;
+  std::string BlobPath(const Owner& owner, const Digest& digest) const;
+  std::string NewTemporary(absl::string_view folder) const;
+  absl::Status CheckWritable() const;
+  absl::Status RemoveLeftovers();
+  absl::Status CountUsed();
+
+  // For writers: room for `bytes` more, and giving it back.
+  absl::Status Reserve(uint64_t bytes);
+  void Release(uint64_t bytes);
+  absl::Status CheckFreeSpace() const;
+  absl::Status Publish(const std::string& temporary, const Owner& owner, const Digest& digest);
+  void WriterGone();
+
+  static Verified Fingerprint(const struct stat& info);
+  bool IsVerified(const std::string& path, const Verified& fingerprint) const;
+  void Remember(const std::string& path, const Verified& fingerprint);
+
+  const FolderBlobStoreOptions options_;
+  Clock& clock_;
+  // Held while names change, so that accounting and names agree.
+  absl::Mutex names_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  mutable absl::Mutex mutex_;
+  uint64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t writers_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_map<std::string, Verified> verified_ ABSL_GUARDED_BY(mutex_);
+  // Oldest first; bounds verified_.
+  std::deque<std::string> verified_order_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace assay::blob
