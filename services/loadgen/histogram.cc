@@ -53,6 +53,7 @@ int64_t Histogram::Quantile(double share) const {
   if (count_ == 0) return 0;
   const double wanted = std::ceil(std::clamp(share, 0.0, 1.0) * static_cast<double>(count_));
   const uint64_t rank = std::max<uint64_t>(1, static_cast<uint64_t>(wanted));
+  if (rank >= count_) return max_;
   uint64_t seen = 0;
   for (uint32_t c = 0; c < chunks_.size(); ++c) {
     if (chunks_[c] == nullptr) continue;

@@ -68,10 +68,10 @@ absl::StatusOr<Channels> MakeChannels(absl::string_view plan) {
 }
 
 absl::StatusOr<std::unique_ptr<sandbox::Process>> StartEngine(sandbox::Launcher& launcher, const sandbox::Process& target,
-                                                              const Channels& channels, absl::Duration wall) {
-  ASSAY_ASSIGN_OR_RETURN(const std::string folder, ExecutableDirectory());
+                                                              const Channels& channels, absl::Duration wall,
+                                                              const std::string& path) {
   sandbox::LaunchSpec spec;
-  spec.argv = {folder + "/assay-loadgen"};
+  spec.argv = {path};
   spec.descriptors = {{channels.plan.get(), 0},
                       {channels.output_end.get(), 1},
                       {channels.errors_end.get(), 2},
@@ -178,13 +178,18 @@ class Run {
 }  // namespace
 
 absl::StatusOr<std::string> RunPlan(sandbox::Launcher& launcher, sandbox::Process& target, absl::string_view plan_json,
-                                    const ActionSink& sink) {
+                                    const ActionSink& sink, const std::string& engine_path) {
   // Checked here too: the sink's numbers come from this reading, and a bad plan costs no process.
   ASSAY_ASSIGN_OR_RETURN(const Plan plan, ParsePlan(plan_json));
   const absl::Time deadline = absl::Now() + plan.limits.wall + kGrace;
+  std::string path = engine_path;
+  if (path.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(const std::string folder, ExecutableDirectory());
+    path = folder + "/assay-loadgen";
+  }
   ASSAY_ASSIGN_OR_RETURN(Channels channels, MakeChannels(plan_json));
   ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<sandbox::Process> engine,
-                         StartEngine(launcher, target, channels, plan.limits.wall));
+                         StartEngine(launcher, target, channels, plan.limits.wall, path));
   Run run(target, plan, sink, std::move(channels));
   ASSAY_RETURN_IF_ERROR(run.Pump(deadline));
   ASSAY_ASSIGN_OR_RETURN(const sandbox::ExitInfo exit, engine->Wait(kGrace));

@@ -26,13 +26,13 @@ struct ActionSink {
 };
 
 // Runs a load plan (README.md of this folder) against `target` and returns the result document: starts assay-loadgen,
-// which lies beside this executable, in the target's namespaces, feeds it the plan and carries out the plan's actions
+// which lies beside this executable unless `engine` names it, in the target's namespaces, feeds it the plan and carries out the plan's actions
 // with Process::Signal. Blocks until the plan is done, at most for the plan's own wall time and ten seconds more.
 //
 // INVALID_ARGUMENT: the plan is refused; the message names the field. DEADLINE_EXCEEDED: the engine overran its time and
 // was ended. RESOURCE_EXHAUSTED: the result was over 4 MiB. INTERNAL: the engine ended without a result. Errors of
 // `launcher` are passed on. The target may end while the plan runs: the result then says what became of the requests.
 absl::StatusOr<std::string> RunPlan(sandbox::Launcher& launcher, sandbox::Process& target, absl::string_view plan_json,
-                                    const ActionSink& sink);
+                                    const ActionSink& sink, const std::string& engine = "");
 
 }  // namespace assay::loadgen
