@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_format.h"
+#include "assay/v1/server_service.grpc.pb.h"
+#include "services/common/base/status_macros.h"
+#include "tools/assay/connection.h"
+#include "tools/assay/failure.h"
+#include "tools/assay/globals.h"
+#include "tools/assay/output.h"
+#include "tools/assay/terminal_report.h"
+
+namespace assay::cli {
+namespace {
+
+// Exit code 1 when something limits what this machine can do.
+absl::StatusOr<int> Examine(const Globals& globals) {
+  ASSAY_ASSIGN_OR_RETURN(auto connection, globals.server.empty() ? Connection::ToDataFolder(globals)
+                                                                 : Connection::ToServer(globals));
+  auto stub = v1::ServerService::NewStub(connection->channel());
+  grpc::ClientContext context;
+  connection->Prepare(context, absl::Seconds(30));
+  v1::ServerInfo info;
+  ASSAY_RETURN_IF_ERROR(FromGrpc(stub->GetServerInfo(&context, {}, &info)));
+  bool limited = info.limits_size() > 0;
+  for (const auto& check : info.checks()) limited = limited || check.result() != v1::ServerInfo::Check::ENFORCED;
+  if (globals.json) {
+    ASSAY_RETURN_IF_ERROR(PrintJson(info));
+    return limited ? kAnswerIsNo : kDone;
+  }
+  std::cout << "assay " << info.version() << ", data in " << info.data_directory() << "\n\n";
+  for (const auto& plugin : info.plugins()) {
+    std::cout << absl::StrFormat("  plugin %-14s %s  %s\n", plugin.evaluator(), plugin.version(), plugin.digest());
+  }
+  std::cout << "\n";
+  for (const auto& check : info.checks()) {
+    std::cout << absl::StrFormat("  %-9s %-18s %s\n",
+                                 absl::AsciiStrToLower(v1::ServerInfo::Check::Result_Name(check.result())), check.id(),
+                                 Printable(check.detail()));
+    if (!check.mend().empty()) std::cout << "            to mend: " << Printable(check.mend()) << "\n";
+  }
+  for (const auto& limit : info.limits()) {
+    std::cout << "  limit     " << Printable(limit.what()) << "\n            to mend: " << Printable(limit.mend()) << "\n";
+  }
+  if (!limited) std::cout << "\nNothing on this machine limits isolation, load tests or durability.\n";
+  return limited ? kAnswerIsNo : kDone;
+}
+
+}  // namespace
+
+void AddDoctor(CLI::App& app, Globals& globals, Action& action) {
+  CLI::App* command = app.add_subcommand("doctor", "What limits isolation, load tests or durability here, and how to mend it");
+  command->footer("Example: assay doctor");
+  AddConnectionOptions(*command, globals);
+  command->callback([&globals, &action] {
+    action = [&globals]() -> int {
+      absl::StatusOr<int> code = Examine(globals);
+      return code.ok() ? *code : ReportFailure(code.status(), globals.json);
+    };
+  });
+}
+
+}  // namespace assay::cli

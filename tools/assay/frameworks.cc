@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/match.h"
+#include "assay/v1/framework_service.grpc.pb.h"
+#include "services/common/base/status_macros.h"
+#include "tools/assay/connection.h"
+#include "tools/assay/failure.h"
+#include "tools/assay/globals.h"
+#include "tools/assay/output.h"
+#include "tools/assay/terminal_report.h"
+
+namespace assay::cli {
+namespace {
+
+constexpr absl::Duration kCallTimeout = absl::Seconds(30);
+
+struct FrameworksOptions {
+  std::string name;
+  std::string id;
+};
+
+absl::StatusOr<std::unique_ptr<Connection>> Connect(const Globals& globals) {
+  // Frameworks ship with the server: any one can tell, and on a fresh machine one is started for the call.
+  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::ForReading(globals);
+  if (connection.ok() || connection.status().code() != absl::StatusCode::kNotFound) return connection;
+  return Connection::ToDataFolder(globals);
+}
+
+absl::Status List(const Globals& globals, const FrameworksOptions&) {
+  ASSAY_ASSIGN_OR_RETURN(auto connection, Connect(globals));
+  auto stub = v1::FrameworkService::NewStub(connection->channel());
+  grpc::ClientContext context;
+  connection->Prepare(context, kCallTimeout);
+  v1::ListFrameworksResponse response;
+  ASSAY_RETURN_IF_ERROR(FromGrpc(stub->ListFrameworks(&context, {}, &response)));
+  if (globals.json) return PrintJson(response);
+  for (const auto& entry : response.frameworks()) {
+    std::cout << absl::StrFormat("%-32s  %u areas, %u competencies, %u behaviours  %s\n", entry.name(), entry.areas(),
+                                 entry.competencies(), entry.behaviours(), entry.digest());
+  }
+  return absl::OkStatus();
+}
+
+void PrintCompetency(const v1::Competency& competency) {
+  std::cout << "  " << competency.id() << " " << competency.name() << "\n      " << competency.summary() << "\n";
+  for (const auto& anchor : competency.anchors()) std::cout << "      " << anchor.level() << "  " << anchor.text() << "\n";
+  for (const auto& behaviour : competency.behaviours()) {
+    std::cout << "    " << behaviour.id() << " " << behaviour.text() << "\n";
+    if (!behaviour.look_for().empty()) std::cout << "        look for: " << behaviour.look_for() << "\n";
+    if (!behaviour.ask().empty()) std::cout << "        ask: " << behaviour.ask() << "\n";
+  }
+}
+
+absl::Status Show(const Globals& globals, const FrameworksOptions& options) {
+  ASSAY_ASSIGN_OR_RETURN(auto connection, Connect(globals));
+  auto stub = v1::FrameworkService::NewStub(connection->channel());
+  grpc::ClientContext context;
+  connection->Prepare(context, kCallTimeout);
+  v1::GetFrameworkRequest request;
+  request.set_name(options.name);
+  v1::GetFrameworkResponse response;
+  ASSAY_RETURN_IF_ERROR(FromGrpc(stub->GetFramework(&context, request, &response)));
+  if (globals.json) return PrintJson(response);
+  const v1::Framework& framework = response.framework();
+  std::cout << framework.id() << "@" << framework.version() << "  " << framework.title() << "\n" << response.digest()
+            << "\n\n";
+  bool found = options.id.empty();
+  for (const auto& area : framework.areas()) {
+    if (!options.id.empty() && options.id != area.id() && !absl::StartsWith(options.id, area.id() + ".")) continue;
+    std::cout << area.id() << " " << area.name() << "\n";
+    for (const auto& competency : area.competencies()) {
+      const bool wanted = options.id.empty() || options.id == area.id() || options.id == competency.id() ||
+                          absl::StartsWith(options.id, competency.id() + ".");
+      if (!wanted) continue;
+      found = true;
+      PrintCompetency(competency);
+    }
+  }
+  if (!found) {
+    return absl::NotFoundError(absl::StrCat("id: ", options.id, ": no such area, competency or behaviour in ",
+                                            framework.id(), "@", framework.version()));
+  }
+  return absl::OkStatus();
+}
+
+using Verb = absl::Status (*)(const Globals&, const FrameworksOptions&);
+
+CLI::App* AddVerb(CLI::App* parent, const char* name, const char* description, const char* example, Globals& globals,
+                  Action& action, const std::shared_ptr<FrameworksOptions>& options, Verb verb) {
+  CLI::App* command = parent->add_subcommand(name, description);
+  command->footer(absl::StrCat("Example: ", example));
+  AddConnectionOptions(*command, globals);
+  command->callback([&globals, &action, options, verb] {
+    action = [&globals, options, verb]() -> int {
+      const absl::Status status = verb(globals, *options);
+      return status.ok() ? kDone : ReportFailure(status, globals.json);
+    };
+  });
+  return command;
+}
+
+}  // namespace
+
+void AddFrameworks(CLI::App& app, Globals& globals, Action& action) {
+  auto options = std::make_shared<FrameworksOptions>();
+  CLI::App* parent = app.add_subcommand("frameworks", "What readiness is measured against");
+  parent->require_subcommand(1);
+  AddVerb(parent, "list", "The frameworks of this server", "assay frameworks list", globals, action, options, List);
+  CLI::App* show = AddVerb(parent, "show", "Areas, competencies with their levels, behaviours, and what to ask",
+                           "assay frameworks show senior-express-engineer@1 3.1", globals, action, options, Show);
+  show->add_option("FRAMEWORK", options->name, "id@version, id, or digest")->required();
+  show->add_option("ID", options->id, "Only this area, competency or behaviour");
+}
+
+}  // namespace assay::cli

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/assay/submit_and_wait.h"
+
+#include <poll.h>
+
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "assay/v1/submission_service.grpc.pb.h"
+#include "services/common/base/status_macros.h"
+#include "tools/assay/terminal_report.h"
+
+namespace assay::cli {
+namespace {
+
+constexpr int kMaximumTries = 6;
+constexpr absl::Duration kFirstDelay = absl::Milliseconds(200);
+constexpr absl::Duration kCallTimeout = absl::Minutes(2);
+
+void Pause(absl::Duration time) { ::poll(nullptr, 0, static_cast<int>(absl::ToInt64Milliseconds(time))); }
+
+std::string Summary(const v1::SubmissionUpdate& update) {
+  std::string text = absl::StrCat(Printable(update.submission().origin()), "  ");
+  bool running = false;
+  for (const auto& evaluation : update.submission().evaluations()) {
+    if (evaluation.state() != v1::Evaluation::RUNNING) continue;
+    absl::StrAppend(&text, running ? ", " : "", evaluation.evaluator(), evaluation.phase().empty() ? "" : ": ",
+                    Printable(evaluation.phase()));
+    running = true;
+  }
+  if (!running) absl::StrAppend(&text, Printable(update.change()));
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<AcceptedSubmission> Submit(const Connection& connection, const SubmissionInput& input,
+                                          const std::string& request_id) {
+  auto stub = v1::SubmissionService::NewStub(connection.channel());
+  v1::CreateSubmissionRequest request;
+  request.set_request_id(request_id);
+  *request.mutable_submission() = input.submission;
+  absl::Duration delay = kFirstDelay;
+  absl::Status status;
+  for (int attempt = 0; attempt < kMaximumTries; ++attempt) {
+    if (attempt > 0) {
+      Pause(delay);
+      delay *= 2;
+    }
+    grpc::ClientContext context;
+    connection.Prepare(context, kCallTimeout);
+    v1::CreateSubmissionResponse response;
+    status = FromGrpc(stub->CreateSubmission(&context, request, &response));
+    if (status.ok()) {
+      return AcceptedSubmission{response.submission().id(), response.read_token(), response.submission()};
+    }
+    if (status.code() != absl::StatusCode::kUnavailable && status.code() != absl::StatusCode::kResourceExhausted) break;
+  }
+  return WithLines(status, input);
+}
+
+absl::Status Watch(const Connection& connection, v1::WatchSubmissionsRequest request,
+                   const std::function<void(const v1::SubmissionUpdate&)>& on_update) {
+  auto stub = v1::SubmissionService::NewStub(connection.channel());
+  absl::Duration delay = kFirstDelay;
+  for (int failures = 0;;) {
+    grpc::ClientContext context;
+    connection.Prepare(context, absl::InfiniteDuration());
+    auto stream = stub->WatchSubmissions(&context, request);
+    v1::SubmissionUpdate update;
+    while (stream->Read(&update)) {
+      failures = 0;
+      delay = kFirstDelay;
+      request.set_resume_token(update.resume_token());
+      on_update(update);
+    }
+    const absl::Status status = FromGrpc(stream->Finish());
+    if (status.code() != absl::StatusCode::kUnavailable || ++failures >= kMaximumTries) return status;
+    Pause(delay);
+    delay *= 2;
+  }
+}
+
+absl::Status WaitForEnd(const Connection& connection, const std::string& candidate,
+                        const std::vector<AcceptedSubmission>& submissions, ProgressLine& progress) {
+  v1::WatchSubmissionsRequest request;
+  request.set_candidate(candidate);
+  for (const auto& submission : submissions) request.add_ids(submission.id);
+  request.set_read_token(submissions.back().read_token);
+  return Watch(connection, request, [&](const v1::SubmissionUpdate& update) { progress.Show(Summary(update)); });
+}
+
+}  // namespace assay::cli
