@@ -25,7 +25,8 @@ absl::string_view Name(LogSeverity severity) {
   return "ERROR";
 }
 
-// The length of the well-formed UTF-8 sequence at the start of `text` (RFC 3629), or 0.
+}  // namespace
+
 size_t Utf8Length(absl::string_view text) {
   const auto at = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const auto is_continuation = [&](size_t i) { return i < text.size() && (at(i) & 0xC0) == 0x80; };
@@ -44,8 +45,6 @@ size_t Utf8Length(absl::string_view text) {
   }
   return 0;
 }
-
-}  // namespace
 
 std::string JsonQuote(absl::string_view text) {
   std::string quoted = "\"";

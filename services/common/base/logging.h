@@ -32,6 +32,9 @@ inline void LogError(absl::string_view event, std::initializer_list<LogField> fi
 // Lines below `severity` are dropped. Called once, before the first thread starts.
 void SetMinimumLogSeverity(LogSeverity severity);
 
+// The length of the well-formed UTF-8 character (RFC 3629) at the start of `text`, or 0. `text` must not be empty.
+size_t Utf8Length(absl::string_view text);
+
 // `text` as a JSON string with quotes; bytes that are not UTF-8 become U+FFFD.
 std::string JsonQuote(absl::string_view text);
 
