@@ -30,7 +30,8 @@ struct PackEntry {
 // Thread-safe after opening; spans live as long as the Pack.
 class Pack {
  public:
-  // Maps and checks everything: seals, bounds, order, paths. Any defect is INVALID_ARGUMENT; it never crashes.
+  // Maps and checks everything but the hashes: seals, bounds, order, paths. Any defect is INVALID_ARGUMENT; it never
+  // crashes.
   static absl::StatusOr<Pack> Open(UniqueFd fd);
 
   Pack(Pack&&) noexcept;
@@ -43,17 +44,20 @@ class Pack {
   const PackEntry* Find(absl::string_view path) const;
   // SHA-256 over the sorted (path, mode, size, SHA-256 of the file): folder, tar and zip of the same files are equal.
   Digest content_digest() const;
+  // Hashes every content and compares. DATA_LOSS names the first entry that differs from its index entry.
+  absl::Status Verify() const;
   int fd() const { return fd_.get(); }
 
  private:
   Pack() = default;
+  absl::Status ReadIndex();
   UniqueFd fd_;
   const char* data_ = nullptr;
   size_t size_ = 0;
   std::vector<PackEntry> entries_;
 };
 
-// Makes a pack from files in memory; for tests and for folders.
+// Makes a pack from files in memory, sorted by path. INVALID_ARGUMENT: a path that is not allowed, or twice.
 struct PackFile {
   std::string path;
   std::string content;
