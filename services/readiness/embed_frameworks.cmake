@@ -1,0 +1,15 @@
+# Writes OUTPUT, a source file that holds the files of FRAMEWORK (a folder name) under DIRECTORY as literals.
+# Run with cmake -P; FILES is a list of file names.
+separate_arguments(FILES)
+set(text "// Made from the files of frameworks/${FRAMEWORK} when building.\n")
+string(APPEND text "#include \"services/readiness/embedded.h\"\n\nnamespace assay::readiness {\nnamespace {\n")
+set(table "")
+set(number 0)
+foreach(name IN LISTS FILES)
+  file(READ "${DIRECTORY}/${FRAMEWORK}/${name}" content)
+  string(APPEND text "const char kFile${number}[] = R\"__assay__(${content})__assay__\";\n")
+  string(APPEND table "    {\"${name}\", kFile${number}},\n")
+  math(EXPR number "${number} + 1")
+endforeach()
+string(APPEND text "}  // namespace\n\nstd::vector<FrameworkFile> EmbeddedFiles() {\n  return {\n${table}  };\n}\n\n}  // namespace assay::readiness\n")
+file(WRITE "${OUTPUT}" "${text}")

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "services/readiness/evidence.h"
+#include "services/readiness/posterior.h"
+
+namespace assay::readiness {
+
+// The evidence with what it amounts to; the common ground of gates, contradictions and next evidence.
+struct Appraisal {
+  const CompiledFramework* framework = nullptr;
+  const v1::RoleProfile* profile = nullptr;
+  Evidence evidence;
+  std::vector<Posterior> posteriors;  // by competency, as in evidence
+};
+
+// Where a gate's member stands in an appraisal.
+struct Place {
+  size_t competency = 0;
+  size_t node = 0;
+  std::string name;  // "3.1 Load shedding and backpressure"
+};
+// The member must exist: the framework was validated.
+Place PlaceOf(const Appraisal& appraisal, const std::string& member);
+
+// Every distinct member of the profile's gates, in order of first mention.
+std::vector<std::string> MustHaves(const v1::RoleProfile& profile);
+
+struct GateResults {
+  std::vector<v1::GateReadiness> gates;
+  // Bounds of P(all gates are met): competencies as independent below, the least likely member above.
+  double low = 1;
+  double high = 1;
+};
+
+// A gate is MET when all its members reach their minimum with the profile's probability, NOT_MET when one of them fails
+// with that probability; and only if the persons it needs were heard, on each member that decides. Else UNDECIDED, with
+// what is missing. Machines and documents alone never decide.
+GateResults DecideGates(const Appraisal& appraisal);
+
+}  // namespace assay::readiness
