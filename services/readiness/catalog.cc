@@ -20,8 +20,7 @@ namespace {
 std::shared_ptr<const CompiledFramework> Compile() {
   absl::StatusOr<v1::Framework> framework = ParseFramework(Catalog::Sources());
   if (!framework.ok()) Die(framework.status());
-  absl::StatusOr<std::shared_ptr<const CompiledFramework>> compiled =
-      CompiledFramework::Create(*std::move(framework));
+  absl::StatusOr<std::shared_ptr<const CompiledFramework>> compiled = CompiledFramework::Create(*std::move(framework));
   if (!compiled.ok()) Die(compiled.status());
   return *std::move(compiled);
 }

@@ -117,10 +117,10 @@ v1::Contradiction OfViews(const Appraisal& appraisal, size_t index) {
   v1::Contradiction contradiction;
   contradiction.set_id(absl::StrCat("views/", competency.id()));
   for (const v1::Behaviour& behaviour : competency.behaviours()) contradiction.add_behaviours(behaviour.id());
-  AddStatement(contradiction, "people",
-               absl::StrFormat("By what people saw, %s %s is at %.1f of 4.", competency.id(), competency.name(),
-                               view(true)),
-               "");
+  AddStatement(
+      contradiction, "people",
+      absl::StrFormat("By what people saw, %s %s is at %.1f of 4.", competency.id(), competency.name(), view(true)),
+      "");
   AddStatement(contradiction, "code and runs",
                absl::StrFormat("By what code and runs show, it is at %.1f of 4.", view(false)), "");
   contradiction.set_question(absl::StrCat("What did the raters see of ", competency.name(),

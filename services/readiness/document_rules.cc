@@ -23,10 +23,21 @@ constexpr int kMaxMeasures = 20;
 constexpr size_t kMaxShownBytes = 80;
 
 using Words = std::initializer_list<absl::string_view>;
-constexpr absl::string_view kItemTypes[] = {
-    "migration",  "service_level_change", "decision_record",      "incident", "postmortem",
-    "roadmap",    "capacity_plan",        "threat_model",         "mentoring", "competency_framework",
-    "standard",   "cost_change",          "talk",                 "experience", "other"};
+constexpr absl::string_view kItemTypes[] = {"migration",
+                                            "service_level_change",
+                                            "decision_record",
+                                            "incident",
+                                            "postmortem",
+                                            "roadmap",
+                                            "capacity_plan",
+                                            "threat_model",
+                                            "mentoring",
+                                            "competency_framework",
+                                            "standard",
+                                            "cost_change",
+                                            "talk",
+                                            "experience",
+                                            "other"};
 constexpr absl::string_view kHttpMethods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 
 // Cut where a character of UTF-8 begins.
@@ -446,7 +457,8 @@ absl::Status ToStatus(const std::vector<Violation>& violations, const v1::Source
   for (const Violation& violation : violations) {
     std::string line;
     const uint32_t number = LineOf(source, violation.field);
-    if (!source.file().empty()) line = absl::StrCat(source.file(), ":", number == 0 ? "" : absl::StrCat(number, ":"), " ");
+    if (!source.file().empty())
+      line = absl::StrCat(source.file(), ":", number == 0 ? "" : absl::StrCat(number, ":"), " ");
     absl::StrAppend(&line, violation.field, ": found ", violation.found, "; allowed: ", violation.allowed);
     lines.push_back(std::move(line));
   }

@@ -79,8 +79,7 @@ v1::ExperimentValue Lookup(const google::protobuf::Map<std::string, v1::Experime
   return found == table.end() ? v1::ExperimentValue() : found->second;
 }
 
-double LookupNumber(const google::protobuf::Map<std::string, double>& table, const std::string& key,
-                    double otherwise) {
+double LookupNumber(const google::protobuf::Map<std::string, double>& table, const std::string& key, double otherwise) {
   const auto found = table.find(key);
   return found == table.end() ? otherwise : found->second;
 }
@@ -105,7 +104,8 @@ class Collector {
         }
         place_of_competency_[&competency] = evidence_.competencies.size();
         evidence_.competencies.push_back(
-            {&competency, {},
+            {&competency,
+             {},
              std::vector<Observation::State>(static_cast<size_t>(competency.behaviours_size()) + 1,
                                              Observation::NOT_OBSERVED_YET)});
       }
@@ -266,9 +266,7 @@ class Collector {
 
   // Raw numbers of a run are evidence only; the verdict they amount to counts.
   v1::ExperimentValue Banded(double value) const {
-    return Lookup(model_.experiment_values(), value >= 0.75   ? "CONFIRMED"
-                                              : value <= 0.25 ? "REFUTED"
-                                                              : "INCONCLUSIVE");
+    return Lookup(model_.experiment_values(), value >= 0.75 ? "CONFIRMED" : value <= 0.25 ? "REFUTED" : "INCONCLUSIVE");
   }
 
   double MethodVariance(Observation::Method method) const {

@@ -47,9 +47,9 @@ struct OpposedClaim {
 
 // What the submissions say, in the model's terms and in one fixed order.
 struct Evidence {
-  std::vector<SessionKey> sessions;                // sorted; pieces refer to them by index
-  std::vector<CompetencyEvidence> competencies;    // in the framework's order
-  std::vector<OpposedClaim> opposed;               // by criterion
+  std::vector<SessionKey> sessions;              // sorted; pieces refer to them by index
+  std::vector<CompetencyEvidence> competencies;  // in the framework's order
+  std::vector<OpposedClaim> opposed;             // by criterion
   std::set<std::string> unmapped;
   // Criteria anything was reported on, whatever its state.
   std::set<std::string> seen;

@@ -159,8 +159,8 @@ class Rules {
     if (behaviour.observability() == v1::Behaviour::OBSERVABILITY_UNSPECIFIED) {
       Add(absl::StrCat(at, ".observability"), "nothing; STRONG, PARTIAL, ARTEFACT or HUMAN_ONLY");
     }
-    const bool needs_person = behaviour.observability() == v1::Behaviour::HUMAN_ONLY ||
-                              !machine_covered_.contains(behaviour.id());
+    const bool needs_person =
+        behaviour.observability() == v1::Behaviour::HUMAN_ONLY || !machine_covered_.contains(behaviour.id());
     if (!needs_person) return;
     for (const auto& [name, text] : {std::pair("look_for", behaviour.look_for()), std::pair("ask", behaviour.ask())}) {
       if (absl::StripAsciiWhitespace(text).empty()) {

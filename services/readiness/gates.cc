@@ -39,8 +39,8 @@ Member Judge(const Appraisal& appraisal, const std::string& id, double minimum) 
   const Posterior& posterior = appraisal.posteriors[member.place.competency];
   const double variance = posterior.variance[member.place.node];
   member.probability = NormalCdf((posterior.mean[member.place.node] - minimum) / std::sqrt(variance));
-  member.reliable = 1 - variance / PriorVariance(model, member.place.node) + kTolerance >=
-                    appraisal.profile->minimum_reliability();
+  member.reliable =
+      1 - variance / PriorVariance(model, member.place.node) + kTolerance >= appraisal.profile->minimum_reliability();
   for (const SourcedPiece& piece : appraisal.evidence.competencies[member.place.competency].pieces) {
     member.seen_by_person = member.seen_by_person || SpeaksTo(piece, member.place.node);
   }
@@ -85,8 +85,9 @@ std::vector<std::string> MissingPersons(const v1::RoleProfile::Gate& gate, const
   if (heard < gate.raters()) {
     const size_t count = gate.raters() - heard;
     const std::string role = gate.rater_roles_size() == 1 ? gate.rater_roles(0) : "person";
-    missing.push_back(absl::StrCat("the view of ", count, " ", raters.persons.empty() && absent_roles == 0 ? "" : "other ",
-                                   role, count == 1 ? "" : "s"));
+    missing.push_back(absl::StrCat("the view of ", count, " ",
+                                   raters.persons.empty() && absent_roles == 0 ? "" : "other ", role,
+                                   count == 1 ? "" : "s"));
   }
   return missing;
 }

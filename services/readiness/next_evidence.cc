@@ -35,8 +35,7 @@ struct Effort {
 
 class Ranking {
  public:
-  explicit Ranking(const Appraisal& appraisal)
-      : appraisal_(appraisal), model_(appraisal.framework->proto().model()) {
+  explicit Ranking(const Appraisal& appraisal) : appraisal_(appraisal), model_(appraisal.framework->proto().model()) {
     for (const std::string& id : MustHaves(*appraisal.profile)) must_haves_.push_back(PlaceOf(appraisal, id));
   }
 
@@ -115,12 +114,11 @@ class Ranking {
     for (const auto& [competency, list] : nodes) {
       for (const size_t node : list) {
         Piece piece;
-        piece.channel =
-            mapping.method() == v1::Observation::DOCUMENT ? Channel::kDocument : Channel::kMachine;
+        piece.channel = mapping.method() == v1::Observation::DOCUMENT ? Channel::kDocument : Channel::kMachine;
         piece.node = node;
         piece.y = model_.prior_mean();
-        piece.variance = (16 * kTypicalError * kTypicalError + table / mapping.strength()) *
-                         static_cast<double>(list.size());
+        piece.variance =
+            (16 * kTypicalError * kTypicalError + table / mapping.strength()) * static_cast<double>(list.size());
         effort.pieces.push_back({competency, piece});
       }
     }
@@ -163,10 +161,9 @@ class Ranking {
   }
 
   void AddForCoverage(const std::vector<double>& coverage, std::vector<v1::NextEvidence>& ranked) const {
-    const CompiledFramework::Target rating = appraisal_.framework->Resolve(
-        absl::StrCat("rating/", appraisal_.evidence.competencies.empty()
-                                    ? ""
-                                    : appraisal_.evidence.competencies[0].competency->id()));
+    const CompiledFramework::Target rating = appraisal_.framework->Resolve(absl::StrCat(
+        "rating/",
+        appraisal_.evidence.competencies.empty() ? "" : appraisal_.evidence.competencies[0].competency->id()));
     if (rating.mapping == nullptr) return;
     std::vector<size_t> order(coverage.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;

@@ -152,8 +152,7 @@ Posterior Solve(const v1::MeasurementModel& model, size_t behaviours, size_t ses
 
   const auto add = [&](Channel channel, double cap_factor, double& information) {
     const std::vector<double> precisions = Precisions(pieces, channel, n);
-    const double scale =
-        parts.capped ? ScaleFor(precisions, model.behaviour_variance(), cap_factor * known) : 1.0;
+    const double scale = parts.capped ? ScaleFor(precisions, model.behaviour_variance(), cap_factor * known) : 1.0;
     information = InformationAboutCompetency(precisions, model.behaviour_variance(), scale);
     AddScaled(pieces, channel, scale, system);
   };

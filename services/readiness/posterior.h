@@ -29,8 +29,8 @@ struct Posterior {
   std::vector<double> variance;
   // Information about θ, in units of 1 / (level squared).
   double human_information = 0;
-  double machine_information = 0;     // after the cap
-  double document_information = 0;    // after the cap
+  double machine_information = 0;   // after the cap
+  double document_information = 0;  // after the cap
   // How far θ's mean would move if every piece of session s were off by one level; by session index.
   std::vector<double> session_gain;
 };

@@ -232,9 +232,9 @@ class Folder {
       }
     }
     if (all_met && !likely_together) {
-      readiness_.add_undecided_because(
-          absl::StrFormat("Each gate is met by itself, all of them together with a probability of %.2f; %.2f is needed.",
-                          gates.low, profile_.decision_probability()));
+      readiness_.add_undecided_because(absl::StrFormat(
+          "Each gate is met by itself, all of them together with a probability of %.2f; %.2f is needed.", gates.low,
+          profile_.decision_probability()));
     }
     for (const std::string& line : low_areas) readiness_.add_undecided_because(line);
   }

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/readiness/framework.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "services/common/base/testing/status_matchers.h"
+
+namespace assay::readiness {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+const v1::Framework& BuiltIn() { return Catalog::BuiltIn().frameworks()[0]->proto(); }
+
+std::vector<FrameworkFile> Files() { return {Catalog::Sources().begin(), Catalog::Sources().end()}; }
+
+// The built-in framework with one text replaced in one file.
+absl::StatusOr<v1::Framework> WithChange(const std::string& name, const std::string& from, const std::string& to) {
+  std::vector<FrameworkFile> files = Files();
+  for (FrameworkFile& file : files) {
+    if (file.name != name) continue;
+    const size_t at = file.content.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    if (at != std::string::npos) file.content.replace(at, from.size(), to);
+  }
+  return ParseFramework(files);
+}
+
+TEST(BuiltInFramework, HoldsTheWholeSourceDocument) {
+  int competencies = 0;
+  int behaviours = 0;
+  std::map<v1::Behaviour::Observability, int> grades;
+  for (const v1::Area& area : BuiltIn().areas()) {
+    EXPECT_THAT(area.competencies(), SizeIs(3)) << area.id();
+    for (const v1::Competency& competency : area.competencies()) {
+      ++competencies;
+      EXPECT_THAT(competency.behaviours(), SizeIs(6)) << competency.id();
+      EXPECT_THAT(competency.anchors(), SizeIs(5)) << competency.id();
+      for (const v1::Behaviour& behaviour : competency.behaviours()) {
+        ++behaviours;
+        ++grades[behaviour.observability()];
+        EXPECT_EQ(behaviour.source_place(), behaviour.id());
+      }
+    }
+  }
+  EXPECT_THAT(BuiltIn().areas(), SizeIs(8));
+  EXPECT_EQ(competencies, 24);
+  EXPECT_EQ(behaviours, 144);
+  EXPECT_EQ(grades[v1::Behaviour::STRONG], 39);
+  EXPECT_EQ(grades[v1::Behaviour::PARTIAL], 41);
+  EXPECT_EQ(grades[v1::Behaviour::ARTEFACT], 22);
+  EXPECT_EQ(grades[v1::Behaviour::HUMAN_ONLY], 42);
+  EXPECT_THAT(BuiltIn().faq(), SizeIs(8));
+}
+
+TEST(BuiltInFramework, GivesAPersonSomethingToLookForAndAskAboutEveryBehaviour) {
+  std::set<std::string> questions;
+  for (const v1::Area& area : BuiltIn().areas()) {
+    for (const v1::Competency& competency : area.competencies()) {
+      for (const v1::Behaviour& behaviour : competency.behaviours()) {
+        EXPECT_GT(behaviour.look_for().size(), 30u) << behaviour.id();
+        EXPECT_GT(behaviour.ask().size(), 30u) << behaviour.id();
+        EXPECT_TRUE(questions.insert(behaviour.ask()).second) << behaviour.id() << " asks what another one asks";
+      }
+    }
+  }
+}
+
+TEST(BuiltInFramework, TellsLevelsApartInWordsOfTheirOwn) {
+  std::set<std::string> anchors;
+  for (const v1::Area& area : BuiltIn().areas()) {
+    for (const v1::Competency& competency : area.competencies()) {
+      for (const auto& anchor : competency.anchors()) {
+        EXPECT_GT(anchor.text().size(), 40u) << competency.id() << " level " << anchor.level();
+        EXPECT_TRUE(anchors.insert(anchor.text()).second) << competency.id() << " level " << anchor.level();
+      }
+    }
+  }
+}
+
+TEST(BuiltInFramework, TakesItsGatesFromTheOwnershipDutiesAndTheMustHaves) {
+  for (const v1::RoleProfile& profile : BuiltIn().profiles()) {
+    std::vector<std::string> members;
+    for (const auto& gate : profile.gates())
+      members.insert(members.end(), gate.members().begin(), gate.members().end());
+    EXPECT_THAT(members, ElementsAre("1.2", "3.1", "3.2", "3.3", "6.2.3", "6.3.6")) << profile.id();
+  }
+  const CompiledFramework& framework = *Catalog::BuiltIn().frameworks()[0];
+  ASSERT_NE(framework.FindProfile("hiring"), nullptr);
+  EXPECT_EQ(framework.FindProfile("hiring")->gates(0).raters(), 2u);
+  EXPECT_THAT(framework.FindProfile("hiring")->gates(0).rater_roles(), ElementsAre("interviewer"));
+  ASSERT_NE(framework.FindProfile("promotion"), nullptr);
+  EXPECT_THAT(framework.FindProfile("promotion")->gates(0).required_roles(), ElementsAre("manager"));
+  EXPECT_NE(framework.FindProfile("practice"), nullptr);
+  EXPECT_EQ(framework.FindProfile("firing"), nullptr);
+}
+
+TEST(BuiltInFramework, NeverSpeaksOfPeoplesWorkInForbiddenWords) {
+  const std::string text = BuiltIn().DebugString();
+  for (const char* word : {"refute ", "refuted", " lied", "hostile", "boilerplate", "theatre", " fake", " junk"}) {
+    EXPECT_THAT(text, Not(HasSubstr(word)));
+  }
+}
+
+TEST(Catalog, FindsAFrameworkByNameIdAndDigest) {
+  const Catalog& catalog = Catalog::BuiltIn();
+  const std::string digest = catalog.frameworks()[0]->digest_text();
+  for (const std::string& name :
+       {std::string("senior-express-engineer@1"), std::string("senior-express-engineer"), digest}) {
+    const auto found = catalog.Find(name);
+    ASSERT_TRUE(found.ok()) << name;
+    EXPECT_EQ((*found)->name(), "senior-express-engineer@1");
+  }
+  const auto missing = catalog.Find("senior-express-engineer@2");
+  EXPECT_EQ(missing.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(missing.status().message()), HasSubstr("senior-express-engineer@1"));
+}
+
+TEST(CanonicalBytes, AreEqualForEqualFrameworksAndRoundTrip) {
+  std::vector<FrameworkFile> files = Files();
+  std::reverse(files.begin(), files.end());
+  const auto again = ParseFramework(files);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(CanonicalBytes(*again), CanonicalBytes(BuiltIn()));
+  v1::Framework read;
+  ASSERT_TRUE(read.ParseFromString(CanonicalBytes(BuiltIn())));
+  EXPECT_EQ(CanonicalBytes(read), CanonicalBytes(BuiltIn()));
+}
+
+TEST(CompiledFramework, ResolvesCriteria) {
+  const CompiledFramework& framework = *Catalog::BuiltIn().frameworks()[0];
+  EXPECT_THAT(framework.BehavioursOf("shutdown.drains"), ElementsAre("3.2.4", "2.2.4"));
+  EXPECT_THAT(framework.BehavioursOf("behaviour/2.2.1"), ElementsAre("2.2.1"));
+  EXPECT_THAT(framework.BehavioursOf("rating/3.1"), SizeIs(6));
+  EXPECT_EQ(framework.Resolve("rating/3.1").competency->id(), "3.1");
+  EXPECT_THAT(framework.BehavioursOf("portfolio/migration"), ElementsAre("8.1.1", "8.1.3", "8.1.5"));
+  EXPECT_THAT(framework.BehavioursOf("portfolio/migration/7.3.2"), ElementsAre("7.3.2"));
+  EXPECT_EQ(framework.Resolve("portfolio/migration/7.3.2").mapping->criterion(), "portfolio/migration");
+  for (const char* unmapped :
+       {"no.such", "rating/9.9", "behaviour/3.1", "portfolio/migration/9.9.9", "rating/", "/", ""}) {
+    EXPECT_EQ(framework.Resolve(unmapped).mapping, nullptr) << unmapped;
+    EXPECT_THAT(framework.BehavioursOf(unmapped), IsEmpty()) << unmapped;
+  }
+}
+
+struct Defect {
+  const char* name;
+  const char* file;
+  const char* from;
+  const char* to;
+  const char* place;  // file and line, or the file
+  const char* field;
+};
+
+class FrameworkDefects : public ::testing::TestWithParam<Defect> {};
+
+TEST_P(FrameworkDefects, AreRefusedWithTheirPlace) {
+  const Defect& defect = GetParam();
+  const auto result = WithChange(defect.file, defect.from, defect.to);
+  ASSERT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(result.status().message()), AllOf(HasSubstr(defect.place), HasSubstr(defect.field)));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rules, FrameworkDefects,
+    ::testing::Values(
+        Defect{"UnknownKey", "area-1.yaml", "observability: PARTIAL", "visibility: PARTIAL",
+               "area-1.yaml:22:", "visibility"},
+        Defect{"WrongType", "model.yaml", "prior_mean: 2", "prior_mean: two", "model.yaml:4:", "prior_mean"},
+        Defect{"GivenTwice", "faq.yaml", "faq:", "version: 2\nfaq:", "framework.yaml:", "version"},
+        Defect{"DuplicateId", "area-2.yaml", "id: \"2.1.2\"", "id: \"2.1.1\"",
+               "area-2.yaml:", "areas[1].competencies[0].behaviours[1].id"},
+        Defect{"IdOfAnotherParent", "area-3.yaml", "id: \"3.1.1\"", "id: \"4.1.1\"",
+               "area-3.yaml:16:", "\"3.1.<number>\""},
+        Defect{"MissingAnchor", "area-4.yaml", "{level: 2,", "{level: 3,", "area-4.yaml:12:", "levels 0 to 4"},
+        Defect{"NothingToAsk", "area-5.yaml",
+               "ask: Whom did you pair with last month, on what, and how was that decided?", "weight: 1",
+               "area-5.yaml:", ".ask"},
+        Defect{"DanglingBehaviour", "criteria.yaml", "[\"3.2.4\", \"2.2.4\"]", "[\"3.2.4\", \"3.2.9\"]",
+               "criteria.yaml:", "3.2.9"},
+        Defect{"StrengthOutOfRange", "criteria.yaml", "strength: 0.9", "strength: 1.9", "criteria.yaml:", "strength"},
+        Defect{"DuplicateCriterion", "criteria.yaml", "\"errors.handler_arity\"", "\"errors.handler_last\"",
+               "criteria.yaml:", "second time"},
+        Defect{"UnknownGateMember", "profiles.yaml", "[\"6.3.6\"]", "[\"6.3.9\"]", "profiles.yaml:", "6.3.9"},
+        Defect{"UnknownRole", "profiles.yaml", "[interviewer]", "[self]",
+               "profiles.yaml:", "interviewer, manager or peer"},
+        Defect{"NegativeVariance", "model.yaml", "rating_variance: 0.5", "rating_variance: -0.5",
+               "model.yaml:", "rating_variance"},
+        Defect{"MissingMethod", "model.yaml", "CODE: 0.36, ", "", "model.yaml:", "method_variance.CODE"},
+        Defect{"UnknownKind", "evaluators.yaml", "[REPOSITORY], lane: fast", "[FOLDER], lane: fast",
+               "evaluators.yaml:3:", "FOLDER"},
+        Defect{"NeedsALaterEvaluator", "evaluators.yaml", "needs: [code_analysis]", "needs: [rubric]",
+               "evaluators.yaml:4:", "rubric"},
+        Defect{"FaqNamesNothing", "faq.yaml", "\"2.1.3\"", "\"2.1.33\"", "faq.yaml:", "2.1.33"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(ParseFramework, RefusesAnEmptySet) {
+  EXPECT_EQ(ParseFramework({}).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(ParseFramework, RefusesAFrameworkWithoutAreas) {
+  const FrameworkFile file{"only.yaml", "id: x\nversion: 1\ntitle: X\n"};
+  EXPECT_THAT(std::string(ParseFramework({&file, 1}).status().message()), HasSubstr("areas: nothing"));
+}
+
+}  // namespace
+}  // namespace assay::readiness
