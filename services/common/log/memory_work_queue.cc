@@ -104,18 +104,18 @@ absl::StatusOr<Offset> MemoryWorkQueue::Admit(Lane& lane, Item item) {
 
 void MemoryWorkQueue::Put(absl::string_view lane, absl::string_view key, absl::string_view value,
                           DeliveryCallback done) {
-  absl::StatusOr<Lane*> found = Find(lane);
-  absl::StatusOr<Offset> offset = found.status();
-  if (found.ok()) offset = Admit(**found, {std::string(key), std::string(value)});
+  const absl::StatusOr<Lane*> found = Find(lane);
+  if (!found.ok()) return done({found.status(), -1});
+  const absl::StatusOr<Offset> offset = Admit(**found, {std::string(key), std::string(value)});
   done({offset.status(), offset.ok() ? *offset : -1});
 }
 
 absl::StatusOr<std::unique_ptr<WorkConsumer>> MemoryWorkQueue::Consume(absl::string_view lane,
                                                                        absl::string_view consumer) {
   ASSAY_ASSIGN_OR_RETURN(Lane * found, Find(lane));
-  auto created = std::make_unique<Consumer>(*found, std::string(consumer), options_.window, clock_);
   absl::MutexLock lock(&found->mutex);
   if (found->closed) return absl::FailedPreconditionError("the queue is closed");
+  auto created = std::make_unique<Consumer>(*found, std::string(consumer), options_.window, clock_);
   Consumer*& slot = found->consumers[std::string(consumer)];
   if (slot != nullptr) slot->Fence();
   slot = created.get();

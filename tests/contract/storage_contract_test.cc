@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real implementations and their fakes against the same promises.
+#include <memory>
+#include <string>
+
+#include "services/common/base/clock.h"
+#include "services/common/base/testing/temp_dir.h"
+#include "services/common/blob/folder_blob_store.h"
+#include "services/common/blob/testing/fake_blob_store.h"
+#include "services/common/log/embedded_log.h"
+#include "services/common/log/memory_work_queue.h"
+#include "services/common/log/testing/fake_log.h"
+#include "services/common/store/rocks_store.h"
+#include "services/common/store/testing/fake_store.h"
+#include "tests/contract/blob_store_contract.h"
+#include "tests/contract/log_contract.h"
+#include "tests/contract/store_contract.h"
+#include "tests/contract/work_queue_contract.h"
+
+namespace assay {
+namespace log {
+
+class EmbeddedLogHarness {
+ public:
+  static constexpr bool kReopens = true;
+  EmbeddedLogHarness() { Reopen(); }
+  Log& log() { return *log_; }
+  void Reopen() {
+    log_.reset();
+    EmbeddedLogOptions options;
+    options.path = dir_ / "log";
+    options.partitions = kPartitions;
+    log_ = EmbeddedLog::Open(options).value();
+  }
+
+ private:
+  testing::TempDir dir_;
+  std::unique_ptr<EmbeddedLog> log_;
+};
+
+class FakeLogHarness {
+ public:
+  static constexpr bool kReopens = false;
+  Log& log() { return log_; }
+  void Reopen() {}
+
+ private:
+  FakeLog log_{kPartitions};
+};
+
+class MemoryWorkQueueHarness {
+ public:
+  static constexpr size_t kWindow = 16;
+  WorkQueue& queue() { return queue_; }
+
+ private:
+  static MemoryWorkQueueOptions Options() {
+    MemoryWorkQueueOptions options;
+    options.window = kWindow;
+    return options;
+  }
+  MemoryWorkQueue queue_{Options()};
+};
+
+INSTANTIATE_TYPED_TEST_SUITE_P(Embedded, LogContract, EmbeddedLogHarness);
+INSTANTIATE_TYPED_TEST_SUITE_P(Fake, LogContract, FakeLogHarness);
+INSTANTIATE_TYPED_TEST_SUITE_P(Memory, WorkQueueContract, MemoryWorkQueueHarness);
+
+}  // namespace log
+
+namespace store {
+
+class RocksStoreHarness {
+ public:
+  RocksStoreHarness() { Reopen(); }
+  Store& store() { return *store_; }
+  void Reopen() {
+    store_.reset();
+    RocksStoreOptions options;
+    options.path = dir_ / "store";
+    options.tables = {{"plain", 0}, {"owned", 4}, {"meta", 0}};
+    store_ = RocksStore::Open(options).value();
+  }
+
+ private:
+  testing::TempDir dir_;
+  std::unique_ptr<RocksStore> store_;
+};
+
+// The same with everything moved to table files, where prefixes and filters matter.
+class CompactedStoreHarness {
+ public:
+  CompactedStoreHarness() { Reopen(); }
+  Store& store() {
+    ASSAY_EXPECT_OK(store_->Compact());
+    return *store_;
+  }
+  void Reopen() {
+    store_.reset();
+    RocksStoreOptions options;
+    options.path = dir_ / "store";
+    options.tables = {{"plain", 0}, {"owned", 4}, {"meta", 0}};
+    store_ = RocksStore::Open(options).value();
+  }
+
+ private:
+  testing::TempDir dir_;
+  std::unique_ptr<RocksStore> store_;
+};
+
+class FakeStoreHarness {
+ public:
+  Store& store() { return store_; }
+  void Reopen() { store_.Reopen(); }
+
+ private:
+  FakeStore store_{ContractTables()};
+};
+
+INSTANTIATE_TYPED_TEST_SUITE_P(Rocks, StoreContract, RocksStoreHarness);
+INSTANTIATE_TYPED_TEST_SUITE_P(RocksCompacted, StoreContract, CompactedStoreHarness);
+INSTANTIATE_TYPED_TEST_SUITE_P(Fake, StoreContract, FakeStoreHarness);
+
+}  // namespace store
+
+namespace blob {
+
+class FolderBlobStoreHarness {
+ public:
+  FolderBlobStoreHarness() {
+    FolderBlobStoreOptions options;
+    options.path = dir_ / "blobs";
+    options.max_bytes = kContractQuota;
+    options.min_free_bytes = 0;
+    store_ = FolderBlobStore::Open(options, clock).value();
+  }
+  BlobStore& store() { return *store_; }
+  SimulatedClock clock;
+
+ private:
+  testing::TempDir dir_;
+  std::unique_ptr<FolderBlobStore> store_;
+};
+
+class FakeBlobStoreHarness {
+ public:
+  SimulatedClock clock;
+  BlobStore& store() { return store_; }
+
+ private:
+  FakeBlobStore store_{clock, kContractQuota};
+};
+
+INSTANTIATE_TYPED_TEST_SUITE_P(Folder, BlobStoreContract, FolderBlobStoreHarness);
+INSTANTIATE_TYPED_TEST_SUITE_P(Fake, BlobStoreContract, FakeBlobStoreHarness);
+
+}  // namespace blob
+}  // namespace assay
