@@ -196,7 +196,8 @@ enum class Operator : uint8_t {
 
 namespace attribute {
 inline constexpr uint16_t kAsync = 1, kGenerator = 2, kStatic = 4, kGetter = 8, kSetter = 16, kConst = 32, kLet = 64,
-                          kTypeOnly = 128, kDefault = 256, kOptional = 512, kAwaited = 1024, kOf = 2048, kStar = 4096;
+                          kTypeOnly = 128, kDefault = 256, kOptional = 512, kAwaited = 1024, kOf = 2048, kStar = 4096,
+                          kMember = 8192;  // on kParameter: a constructor parameter that is also a field
 }  // namespace attribute
 
 class SyntaxTree;
@@ -264,9 +265,8 @@ class SyntaxTree {
     uint32_t subtree_end;
     Kind kind;
     Field field;
-    uint16_t bits;  // attributes, or the operator in the upper five bits of expressions that have one
+    uint16_t bits;  // attributes; for expressions with an operator, the operator
   };
-  static constexpr int kOperatorShift = 13;
 
   explicit SyntaxTree(const SourceFile* file) : file_(file) {
     records_.push_back({0, 0, 0, 1, Kind::kNone, Field::kNone, 0});
