@@ -57,6 +57,8 @@ struct Value {
   // "fs.readFileSync", "pg.Pool()" for `new Pool()`, "axios.create().get", "process.env.PORT". "node:" and ".default"
   // are dropped, and require("util").promisify(f) and f.bind() are f. Empty for what the repository defines itself.
   std::string origin;
+  // For require() and namespace imports of a file of the repository: that file's root node.
+  Node exports;
 };
 
 enum class DatabaseKind : uint8_t { kNone, kRead, kWrite, kRaw, kConnect };
@@ -88,7 +90,7 @@ struct Registration {
   uint32_t app = 0;
   std::string method;              // "USE", "ALL", "GET", …
   std::vector<std::string> paths;  // as written on this app; "" for use() without a path
-  bool path_exact = true;          // false: at least one path is computed at run time; it stands as ":computed"
+  bool path_exact = true;          // false: part of a path is computed at run time; that part stands as nothing
   std::vector<uint32_t> handlers;  // in Model::handlers()
   std::vector<uint32_t> mounts;    // in Model::apps(): routers given as handlers
   Node call;
@@ -154,11 +156,16 @@ class Model {
   std::string OriginOf(Node expression) const { return Resolve(expression).origin; }
   // The function a call runs, when the repository defines it.
   virtual Node FunctionCalledBy(Node call) const = 0;
+  // Where a function of the repository is called in server modules; at most 64 places.
+  virtual std::vector<Node> CallersOf(Node function) const = 0;
   // The declaration an identifier names inside its file: declarator, parameter, function, class, import specifier. None
   // for globals.
   virtual Node DeclarationOf(Node identifier) const = 0;
   // Assignments to a variable declared in a file, the initialiser excluded.
   virtual std::vector<Node> WritesTo(Node declaration) const = 0;
+  // The strings an expression can stand for: literals, constants, templates, tables that a loop runs over. Parts that are known only
+  // at run time stand as nothing.
+  virtual std::vector<std::string> TextsOf(Node expression) const = 0;
   // Does the expression hold data of a request (body, query, params, headers, cookies, files, url)? Follows local
   // variables, destructuring and parameters of functions over two hops.
   virtual std::optional<RequestData> RequestDataIn(Node expression) const = 0;
@@ -168,11 +175,14 @@ class Model {
   virtual const std::vector<Registration>& registrations() const = 0;  // grouped by app, ordered within
   virtual const std::vector<Handler>& handlers() const = 0;
   virtual const std::vector<Route>& routes() const = 0;  // sorted by path, method
+  // The apps and routers an expression can stand for.
+  virtual std::vector<uint32_t> AppsOf(Node expression) const = 0;
   // Does a request reach this code: is it inside a handler, or in a function that a handler calls (in)directly?
   virtual bool OnRequestPath(Node node) const = 0;
   // One handler from which the node is reached; null when none.
   virtual const Handler* HandlerReaching(Node node) const = 0;
-  // Is a registered handler a function whose origin or (for own functions) body makes one of these calls?
+  // Is something registered whose origin starts with one of these: a package ("helmet"), a path in it ("express.json")? Looks at
+  // what is registered, at wrappers around it and at calls inside registered functions of the repository.
   virtual bool IsRegistered(std::initializer_list<std::string_view> origins) const = 0;
 
   // ---- calls with an effect ----

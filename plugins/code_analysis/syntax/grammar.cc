@@ -202,7 +202,7 @@ assay_symbol Token(std::string_view name) {
       {"**", Operator::kPower},      {"!", Operator::kNot},           {"typeof", Operator::kTypeof},  {"void", Operator::kVoid},
       {"delete", Operator::kDelete}, {"in", Operator::kIn},           {"instanceof", Operator::kInstanceof}, {"++", Operator::kIncrement},
       {"--", Operator::kDecrement},  {"+=", Operator::kPlus},         {"-=", Operator::kMinus},       {"||=", Operator::kOr},
-      {"&&=", Operator::kAnd},       {"??=", Operator::kNullish},     {"*=", Operator::kTimes},       {"/=", Operator::kDivide},
+      {"&&=", Operator::kAnd},       {"?\?=", Operator::kNullish},     {"*=", Operator::kTimes},       {"/=", Operator::kDivide},
       {"&", Operator::kOtherOperator}, {"|", Operator::kOtherOperator}, {"^", Operator::kOtherOperator}, {"~", Operator::kOtherOperator},
       {"<<", Operator::kOtherOperator}, {">>", Operator::kOtherOperator}, {">>>", Operator::kOtherOperator}};
   static const auto* attributes = new std::unordered_map<std::string_view, uint16_t>{

@@ -237,6 +237,14 @@ std::vector<Node> SyntaxTree::PropertiesNamed(std::string_view name) const {
   return found;
 }
 
+std::vector<Node> SyntaxTree::AllInside(Kind kind, Node node) const {
+  std::vector<Node> found;
+  const auto& ids = All(kind);
+  const uint32_t end = node ? records_[node.id()].subtree_end : 0;
+  for (auto at = std::upper_bound(ids.begin(), ids.end(), node.id()); at != ids.end() && *at < end; ++at) found.emplace_back(this, *at);
+  return found;
+}
+
 uint32_t SyntaxTree::LineAt(uint32_t offset) const {
   return static_cast<uint32_t>(std::upper_bound(line_starts_.begin(), line_starts_.end(), offset) - line_starts_.begin());
 }

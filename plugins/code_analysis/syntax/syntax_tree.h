@@ -292,6 +292,8 @@ class SyntaxTree {
 
   Span SpanOf(Node node) const;
   uint32_t LineAt(uint32_t offset) const;
+  // The ids of one indexed kind inside a node's subtree.
+  std::vector<Node> AllInside(Kind kind, Node node) const;
 
  private:
   friend class TreeBuilder;

@@ -87,7 +87,8 @@ static int visit(frame_stack* stack, const TSLanguage* language, const assay_gra
                  assay_flat_tree* out) {
   frame* f = &stack->frames[stack->size - 1];
   const Subtree child = f->children[f->child_index++];
-  const uint32_t begin = f->offset + ts_subtree_padding(child).bytes;
+  /* A node starts where its first child starts: that child's padding is its own. */
+  const uint32_t begin = f->child_index == 1 ? f->offset : f->offset + ts_subtree_padding(child).bytes;
   const uint32_t length = ts_subtree_size(child).bytes;
   const uint32_t owner = f->owner;
   f->offset = begin + length;
