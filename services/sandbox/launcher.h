@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,14 +22,29 @@ struct Limits {
   double cpus = 0;
   absl::Duration wall = absl::InfiniteDuration();
   absl::Duration cpu_time = absl::InfiniteDuration();
-  // Size of the writable memory file system.
+  // Size of the writable memory file system (/tmp, /home/app, what is written into overlays); 0: 16 MiB. What is stored
+  // there counts as memory too.
   uint64_t disk_bytes = 0;
 };
 
 struct Mount {
+  enum class Kind {
+    kBind,     // `source` itself (file or folder); changes reach it if `writable`
+    kOverlay,  // `source` (folder) stays unchanged below; what is written lands in the sandbox's memory file system
+  };
   std::string source;
-  std::string target;
+  std::string target;  // absolute, without "." and ".."
   bool writable = false;
+  Kind kind = Kind::kBind;
+};
+
+// Which system calls a process may make. All but kInstall and kServer may start threads but no further processes.
+enum class Profile : uint8_t {
+  kServer,      // a candidate's server: Node, processes, sockets of its own network
+  kPluginHost,  // threads and memory; no sockets, no processes
+  kDecoder,     // as kPluginHost
+  kLoadEngine,  // sockets and threads, no processes
+  kInstall,     // npm: as kServer
 };
 
 // How a process is confined. Layers the machine lacks are refused with FAILED_PRECONDITION, never left out silently,
@@ -38,7 +54,8 @@ struct Isolation {
   bool new_mounts = false;   // sees `mounts` and a small writable tmpfs only
   bool new_processes = false;
   bool drop_privileges = true;  // unprivileged uid, no capabilities, no_new_privs
-  bool seccomp = true;          // the allow-list for the profile
+  bool seccomp = true;          // the allow-list for `profile`
+  Profile profile = Profile::kServer;
   bool best_effort = false;
   std::vector<Mount> mounts;
 };
@@ -53,7 +70,8 @@ struct LaunchSpec {
   std::vector<std::pair<int, int>> descriptors;
   Limits limits;
   Isolation isolation;
-  // Join the network and process namespaces of this process instead of making new ones (the load engine).
+  // Join the network and process namespaces of this process instead of making new ones (the load engine). It ends with
+  // that process at the latest.
   uint64_t join_process = 0;
 };
 
@@ -77,8 +95,10 @@ class Process {
   virtual int pid() const = 0;
   // Sends `signal` to the main process (0) or to the process with that id inside its namespace.
   virtual absl::Status Signal(int signal, int inner_pid = 0) = 0;
-  // Kills everything in it, whatever it forked.
+  // Kills everything in it, whatever it forked. Returns at once; Wait tells when it is gone.
   virtual void Kill() = 0;
+  // What a best_effort launch had to do without: layer ids as in Launcher::checks. Else empty.
+  virtual std::vector<std::string> left_out() const { return {}; }
   // Waits until the main process ended and its tree is gone. DEADLINE_EXCEEDED: it still runs.
   virtual absl::StatusOr<ExitInfo> Wait(absl::Duration timeout) = 0;
 };
@@ -88,10 +108,13 @@ class Process {
 class Launcher {
  public:
   virtual ~Launcher() = default;
-  // FAILED_PRECONDITION: the machine lacks a layer that was asked for; the message names it and how to mend it.
+  // Returns once the program runs (its execve succeeded). FAILED_PRECONDITION: the machine lacks a layer that was asked
+  // for; the message names it and how to mend it. INVALID_ARGUMENT names the field of the spec; RESOURCE_EXHAUSTED: 256
+  // processes run already; UNAVAILABLE: the launcher ended.
   virtual absl::StatusOr<std::unique_ptr<Process>> Launch(const LaunchSpec& spec) = 0;
 
-  // One layer of isolation, proved by trying to break it at start.
+  // One layer of isolation, proved by trying to break it at start. Ids: network, mounts, processes, privileges,
+  // system_calls, memory, pids, cpu, disk.
   struct Check {
     std::string id;
     enum class Result { kEnforced, kAbsent, kBroken } result;
