@@ -29,15 +29,16 @@ using ::testing::Contains;
 using ::testing::IsEmpty;
 using Result = Launcher::Check::Result;
 
-// Children of this process by name, as /proc lists them.
+// The launchers that this process has started.
 std::set<int> LauncherChildren() {
   std::set<int> found;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     int pid = 0;
     if (!absl::SimpleAtoi(entry.path().filename().string(), &pid)) continue;
-    std::ifstream file(entry.path() / "stat");
+    std::ifstream file(entry.path() / "status");
     std::string text((std::istreambuf_iterator<char>(file)), {});
-    if (absl::StrContains(text, absl::StrCat(") S ", getpid(), " ")) && absl::StrContains(text, "(assay-launcher)")) {
+    if (absl::StrContains(text, absl::StrCat("PPid:\t", getpid(), "\n")) &&
+        absl::StartsWith(text, "Name:\tassay-launcher\n")) {
       found.insert(pid);
     }
   }
