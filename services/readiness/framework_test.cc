@@ -193,7 +193,7 @@ INSTANTIATE_TEST_SUITE_P(
         Defect{"UnknownGateMember", "profiles.yaml", "[\"6.3.6\"]", "[\"6.3.9\"]", "profiles.yaml:", "6.3.9"},
         Defect{"UnknownRole", "profiles.yaml", "[interviewer]", "[self]",
                "profiles.yaml:", "interviewer, manager or peer"},
-        Defect{"NegativeVariance", "model.yaml", "rating_variance: 0.5", "rating_variance: -0.5",
+        Defect{"NegativeVariance", "model.yaml", "rating_variance: 0.25", "rating_variance: -0.25",
                "model.yaml:", "rating_variance"},
         Defect{"MissingMethod", "model.yaml", "CODE: 0.36, ", "", "model.yaml:", "method_variance.CODE"},
         Defect{"UnknownKind", "evaluators.yaml", "[REPOSITORY], lane: fast", "[FOLDER], lane: fast",

@@ -18,9 +18,15 @@ constexpr double kTolerance = 1e-9;
 struct Member {
   Place place;
   double probability = 0;
+  // The same by people's view alone: machines and documents may strengthen it, never turn it round.
+  double probability_by_people = 0;
   bool seen_by_person = false;
   bool reliable = false;
 };
+
+double Reached(const Posterior& posterior, size_t node, double minimum) {
+  return NormalCdf((posterior.mean[node] - minimum) / std::sqrt(posterior.variance[node]));
+}
 
 double PriorVariance(const v1::MeasurementModel& model, size_t node) {
   return model.prior_variance() + (node == 0 ? 0 : model.behaviour_variance());
@@ -36,14 +42,21 @@ Member Judge(const Appraisal& appraisal, const std::string& id, double minimum) 
   const v1::MeasurementModel& model = appraisal.framework->proto().model();
   Member member;
   member.place = PlaceOf(appraisal, id);
+  const CompetencyEvidence& evidence = appraisal.evidence.competencies[member.place.competency];
   const Posterior& posterior = appraisal.posteriors[member.place.competency];
   const double variance = posterior.variance[member.place.node];
-  member.probability = NormalCdf((posterior.mean[member.place.node] - minimum) / std::sqrt(variance));
+  member.probability = Reached(posterior, member.place.node, minimum);
+  std::vector<Piece> pieces;
+  for (const SourcedPiece& piece : evidence.pieces) {
+    member.seen_by_person = member.seen_by_person || SpeaksTo(piece, member.place.node);
+    pieces.push_back(piece.piece);
+  }
+  const Posterior people =
+      Solve(model, static_cast<size_t>(evidence.competency->behaviours_size()), appraisal.evidence.sessions.size(),
+            pieces, {.human = true, .machine = false, .document = false, .capped = false});
+  member.probability_by_people = Reached(people, member.place.node, minimum);
   member.reliable =
       1 - variance / PriorVariance(model, member.place.node) + kTolerance >= appraisal.profile->minimum_reliability();
-  for (const SourcedPiece& piece : appraisal.evidence.competencies[member.place.competency].pieces) {
-    member.seen_by_person = member.seen_by_person || SpeaksTo(piece, member.place.node);
-  }
   return member;
 }
 
@@ -79,15 +92,14 @@ std::vector<std::string> MissingPersons(const v1::RoleProfile::Gate& gate, const
   for (const std::string& role : required) {
     if (raters.roles.contains(role)) continue;
     ++absent_roles;
-    missing.push_back(absl::StrCat("the view of a ", role));
+    missing.push_back(absl::StrCat("ratings by a ", role));
   }
   const size_t heard = raters.persons.size() + absent_roles;
   if (heard < gate.raters()) {
     const size_t count = gate.raters() - heard;
     const std::string role = gate.rater_roles_size() == 1 ? gate.rater_roles(0) : "person";
-    missing.push_back(absl::StrCat("the view of ", count, " ",
-                                   raters.persons.empty() && absent_roles == 0 ? "" : "other ", role,
-                                   count == 1 ? "" : "s"));
+    missing.push_back(absl::StrCat("ratings by ", count, raters.persons.empty() && absent_roles == 0 ? " " : " more ",
+                                   role, count == 1 ? "" : "s"));
   }
   return missing;
 }
@@ -95,16 +107,23 @@ std::vector<std::string> MissingPersons(const v1::RoleProfile::Gate& gate, const
 std::vector<std::string> MissingOnMembers(const std::vector<Member>& members) {
   std::vector<std::string> unseen;
   std::vector<std::string> vague;
+  std::vector<std::string> disputed;
   for (const Member& member : members) {
     if (!member.seen_by_person) {
       unseen.push_back(member.place.name);
     } else if (!member.reliable) {
       vague.push_back(member.place.name);
+    } else if ((member.probability >= 0.5) != (member.probability_by_people >= 0.5)) {
+      disputed.push_back(member.place.name);
     }
   }
   std::vector<std::string> missing;
   if (!unseen.empty()) missing.push_back(absl::StrCat("a person's view of ", absl::StrJoin(unseen, ", ")));
   if (!vague.empty()) missing.push_back(absl::StrCat("more evidence on ", absl::StrJoin(vague, ", ")));
+  if (!disputed.empty()) {
+    missing.push_back(absl::StrCat("a talk about ", absl::StrJoin(disputed, ", "),
+                                   ", where people's view and the other evidence point to different sides"));
+  }
   return missing;
 }
 
@@ -166,7 +185,8 @@ GateResults DecideGates(const Appraisal& appraisal) {
     const std::vector<std::string> persons = MissingPersons(gate, RatersOf(appraisal, gate));
     const std::vector<std::string> evidence = MissingOnMembers(members);
     const bool failed = std::any_of(members.begin(), members.end(), [&](const Member& member) {
-      return member.seen_by_person && member.reliable && member.probability <= 1 - needed + kTolerance;
+      return member.seen_by_person && member.reliable && member.probability_by_people < 0.5 &&
+             member.probability <= 1 - needed + kTolerance;
     });
 
     v1::GateReadiness& result = results.gates.emplace_back();

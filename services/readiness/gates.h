@@ -37,8 +37,9 @@ struct GateResults {
 };
 
 // A gate is MET when all its members reach their minimum with the profile's probability, NOT_MET when one of them fails
-// with that probability; and only if the persons it needs were heard, on each member that decides. Else UNDECIDED, with
-// what is missing. Machines and documents alone never decide.
+// with that probability; and only if the persons it needs were heard, and what they saw of each member that decides
+// points the same way by itself. Else UNDECIDED, with what is missing. So machines and documents may settle what people
+// lean to; they never decide alone, nor against people.
 GateResults DecideGates(const Appraisal& appraisal);
 
 }  // namespace assay::readiness

@@ -28,22 +28,6 @@ class System {
     weighted_[node] += precision * y;
   }
 
-  // All pieces of one session at once: their errors are independent but for one they share.
-  void AddSession(const std::vector<const Piece*>& pieces, double shared_variance) {
-    double total = 0;
-    for (const Piece* piece : pieces) total += 1 / piece->variance;
-    const double common = shared_variance / (1 + shared_variance * total);
-    double weighted_total = 0;
-    for (const Piece* piece : pieces) {
-      Add(piece->node, piece->y, 1 / piece->variance);
-      weighted_total += piece->y / piece->variance;
-    }
-    for (const Piece* a : pieces) {
-      weighted_[a->node] -= common * weighted_total / a->variance;
-      for (const Piece* b : pieces) At(a->node, b->node) -= common / (a->variance * b->variance);
-    }
-  }
-
   // Inverse by Cholesky; the matrix is positive definite because the prior alone is.
   std::vector<double> Covariance() const {
     const size_t n = size_;
@@ -83,13 +67,19 @@ class System {
   std::vector<double> weighted_;
 };
 
-using Session = std::vector<const Piece*>;
-
-std::vector<Session> BySession(const std::vector<Piece>& pieces, size_t sessions) {
-  std::vector<Session> result(sessions);
+// What people brought, with the information of each session shared out over its pieces: together they never tell more
+// than one piece without an error of its own would, because what the session is off by is in all of them. Sharing out,
+// instead of inferring that error from the differences, keeps every weight positive: a higher rating never lowers
+// anything.
+std::vector<Piece> ShareOutSessions(const std::vector<Piece>& pieces, size_t sessions, double session_variance) {
+  std::vector<double> precision(sessions, 0.0);
+  std::vector<Piece> result;
   for (const Piece& piece : pieces) {
-    if (piece.channel == Channel::kHuman && piece.session < sessions) result[piece.session].push_back(&piece);
+    if (piece.channel != Channel::kHuman || piece.session >= sessions) continue;
+    precision[piece.session] += 1 / piece.variance;
+    result.push_back(piece);
   }
+  for (Piece& piece : result) piece.variance *= 1 + session_variance * precision[piece.session];
   return result;
 }
 
@@ -142,11 +132,9 @@ Posterior Solve(const v1::MeasurementModel& model, size_t behaviours, size_t ses
   const size_t n = system.size();
   const double prior_information = 1 / model.prior_variance();
 
-  std::vector<Session> by_session(sessions);
-  if (parts.human) by_session = BySession(pieces, sessions);
-  for (const Session& session : by_session) {
-    if (!session.empty()) system.AddSession(session, model.session_variance());
-  }
+  std::vector<Piece> people;
+  if (parts.human) people = ShareOutSessions(pieces, sessions, model.session_variance());
+  for (const Piece& piece : people) system.Add(piece.node, piece.y, 1 / piece.variance);
   const double known = parts.human ? 1 / system.Covariance()[0] : prior_information;
   posterior.human_information = known - prior_information;
 
@@ -167,14 +155,7 @@ Posterior Solve(const v1::MeasurementModel& model, size_t behaviours, size_t ses
     posterior.variance[i] = covariance[i * n + i];
   }
   posterior.session_gain.assign(sessions, 0.0);
-  for (size_t s = 0; s < sessions; ++s) {
-    double total = 0;
-    for (const Piece* piece : by_session[s]) total += 1 / piece->variance;
-    const double shrink = 1 / (1 + model.session_variance() * total);
-    for (const Piece* piece : by_session[s]) {
-      posterior.session_gain[s] += covariance[piece->node] * shrink / piece->variance;
-    }
-  }
+  for (const Piece& piece : people) posterior.session_gain[piece.session] += covariance[piece.node] / piece.variance;
   return posterior;
 }
 

@@ -44,9 +44,11 @@ struct Parts {
   bool capped = true;
 };
 
-// The exact posterior of a linear model with normal errors:
-//   θ ~ N(prior_mean, prior_variance), φ_k = θ + u_k, u_k ~ N(0, behaviour_variance),
-//   people's pieces of one session share h ~ N(0, session_variance).
+// The posterior of a linear model with normal errors:
+//   θ ~ N(prior_mean, prior_variance), φ_k = θ + u_k, u_k ~ N(0, behaviour_variance), y = node + error.
+// People's pieces of one session also share an error h ~ N(0, session_variance): each keeps the share of the session's
+// information that falls to it, precision / (1 + session_variance · sum of the session's precisions). That is exact for
+// single pieces and for pieces of one node.
 // The information that machines bring about θ by themselves is scaled down to at most machine_information_cap times
 // what prior and people bring; documents likewise with their own cap. Pieces are used in the order given: callers sort.
 Posterior Solve(const v1::MeasurementModel& model, size_t behaviours, size_t sessions, const std::vector<Piece>& pieces,
