@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Judging is pure: what was seen and what the code claims go in, verdicts come out. Values come from the bands of the
+// scenario table (1 senior, 0.5 middle, 0 junior) with one fixed standard error, so that the noise of a measurement
+// never moves a published byte; the numbers stand in the texts.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plugins/load_test/facts.h"
+#include "plugins/load_test/load_result.h"
+
+namespace assay::load_test {
+
+inline constexpr double kStandardError = 0.12;
+
+enum class Verdict { kConfirmed, kRefuted, kInconclusive, kUntested };
+
+// On one claim of code_analysis, by its id.
+struct Tested {
+  std::string claim;
+  Verdict verdict = Verdict::kUntested;
+  std::string reason;
+};
+
+struct Remark {
+  enum class Severity { kNote, kWarning, kError };
+  std::string check, criterion, message, help, question, good_answer;
+  std::string claim;  // whose place it points at, if there is such a claim
+  Severity severity = Severity::kWarning;
+};
+
+struct Judgement {
+  struct Value {
+    std::string criterion;
+    std::optional<double> value;  // none: not settled; the text says why
+    std::string text;
+  };
+  std::vector<Value> values;
+  std::vector<Tested> tested;
+  std::vector<Remark> remarks;
+};
+
+// How the server's process was when a scenario was over.
+struct Aftermath {
+  bool alive = true;
+  int exit_code = 0, term_signal = 0;
+  bool out_of_memory = false;
+  double exit_seconds = -1;  // from the signal to its end; negative: it had to be killed
+  uint64_t peak_bytes_before = 0, peak_bytes = 0;
+  std::string last_words;  // the end of what it printed
+};
+std::string Describe(const Aftermath& aftermath);
+
+// Scenario 1, phase "storm". Classes named "raw-…" are not HTTP: closing the connection is a fine answer to them. `after`: the answer to a
+// sound request afterwards (status, 0 for none).
+Judgement JudgeBadInput(const LoadReport& report, const Aftermath& aftermath, int status_after);
+// Scenario 9, phase "bodies", with the classes "90kB", "101kB", "1MB", "20MB", "10000-keys", "5000-deep", "gzip-10MB".
+Judgement JudgeBodies(const LoadReport& report, const Aftermath& aftermath);
+// Scenario 2, phases "0.5C", "0.8C", "1.2C" after a search.
+Judgement JudgeSteps(const LoadReport& report, const Aftermath& aftermath);
+// Scenario 7, with SIGTERM to the listener. `longest_seconds`: of the uploads that were under way.
+Judgement JudgeDrain(const LoadReport& report, const Aftermath& aftermath, double longest_seconds);
+// Signalling the process that was started instead of the one that listens.
+Judgement JudgeStartCommandSignal(bool ended, double seconds, bool still_listening, const std::string& command);
+// What starting without the variables the code seems to require (or with a port that is no number) did.
+struct WithoutVariables {
+  std::string what;  // "without DATABASE_URL and JWT_SECRET"
+  bool listened = false, ended = false;
+  int exit_code = 0, term_signal = 0;
+  double seconds = 0;
+  bool names_it = false;  // what it printed names a variable
+};
+Judgement JudgeFailFast(const WithoutVariables& seen);
+
+// Whether a body shows where in the code something broke.
+bool LeaksStack(const std::string& body);
+
+}  // namespace assay::load_test

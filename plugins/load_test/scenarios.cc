@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugins/load_test/scenarios.h"
+
+#include <algorithm>
+
+namespace assay::load_test {
+namespace {
+
+constexpr uint64_t kMillisecond = 1'000'000;
+constexpr uint64_t kSecond = 1'000 * kMillisecond;
+constexpr uint32_t kPort = 3000;
+constexpr size_t kScenarios = 6;
+
+std::string Quoted(const Candidate& candidate) {
+  std::string text = "node";
+  for (const std::string& word : candidate.arguments) text += " " + word;
+  return text;
+}
+
+std::vector<std::string> ReadyPaths(const Facts& facts) {
+  std::vector<std::string> paths;
+  const auto add = [&](const std::string& path) {
+    if (!path.empty() && path[0] == '/' && std::find(paths.begin(), paths.end(), path) == paths.end() && paths.size() < 12) paths.push_back(path);
+  };
+  add(facts.assay_yaml["ready"].text());
+  for (const std::string& path : facts.health_paths) add(path);
+  for (const char* path : {"/readyz", "/ready", "/health", "/healthz", "/status", "/"}) add(path);
+  return paths;
+}
+
+}  // namespace
+
+Scenarios::Scenarios(sdk::Evaluation& evaluation, const Facts& facts, const Profile& profile)
+    : evaluation_(evaluation), facts_(facts), profile_(profile), ready_paths_(ReadyPaths(facts)) {}
+
+bool Scenarios::TimeFor(double seconds) const {
+  return evaluation_.now_ns() + static_cast<uint64_t>(seconds * 1e9) < evaluation_.deadline_ns();
+}
+
+std::optional<LoadReport> Scenarios::Load(Server& server, const std::string& plan, sdk::Evidence& evidence, std::string& why) {
+  const auto load = evaluation_.RunLoad(server.process(), plan);
+  server.ReadOutput();
+  if (!load.ok()) {
+    why = "the platform could not drive the load: " + load.status().message();
+    return std::nullopt;
+  }
+  evidence = load->evidence;
+  auto report = ReadLoadResult(load->json);
+  if (!report) why = "the platform's load result could not be read";
+  return report;
+}
+
+bool Scenarios::Prepare(Report& report) {
+  evaluation_.Progress("installing dependencies", 0, kScenarios);
+  uint32_t major = 0;
+  for (const uint32_t wanted : facts_.node_majors) major = std::max(major, wanted);
+  auto workspace = evaluation_.Prepare(major);
+  if (workspace.ok() && workspace->handle == 0 && workspace->fault == ASSAY_FAULT_PLATFORM && major != 0) {
+    evaluation_.Log(ASSAY_LOG_INFO, "node " + std::to_string(major) + " is not to be had: " + std::string(workspace->failure));
+    workspace = evaluation_.Prepare(0);
+  }
+  if (!workspace.ok()) {
+    report.RestNotObservable("not observable here: this platform could not prepare the submission: " + workspace.status().message());
+    return false;
+  }
+  workspace_ = *workspace;
+  if (workspace_.handle != 0) return true;
+  const std::string failure(workspace_.failure);
+  if (workspace_.fault == ASSAY_FAULT_PLATFORM) {
+    report.RestNotObservable("not observable here: this platform could not prepare the submission: " + failure);
+    return false;
+  }
+  Judgement judgement;
+  judgement.remarks.push_back({"LT0.dependencies", "run.starts", "The dependencies could not be installed: " + failure + ".",
+                               "Commit a lockfile that installs with scripts switched off, and keep dependencies on a registry.",
+                               "How does a new colleague, or a build machine, get exactly your dependencies?", "From a committed lockfile, by a clean install.", "dependencies.locked",
+                               Remark::Severity::kError});
+  report.Add(judgement, {workspace_.evidence});
+  report.RestNotObservedYet("the dependencies could not be installed: " + failure);
+  return false;
+}
+
+void Scenarios::NoStart(Report& report, const StartPlan& plan, const std::vector<StartFailure>& failures) {
+  std::string reasons, lacks;
+  sdk::Evidence evidence = workspace_.evidence;
+  for (size_t i = 0; i < failures.size(); ++i) {
+    reasons += (reasons.empty() ? "" : "; ") + plan.candidates[i].source + " (" + Quoted(plan.candidates[i]) + "): " + failures[i].reason;
+    if (lacks.empty()) lacks = failures[i].platform_lacks;
+    if (failures[i].evidence != 0) evidence = failures[i].evidence;
+  }
+  for (const Passed& passed : plan.passed) reasons += (reasons.empty() ? "" : "; ") + passed.source + ": " + passed.reason;
+  if (!lacks.empty()) {
+    report.RestNotObservable("not observable here: the server wants " + lacks + ", which this platform does not offer. " + reasons);
+    return;
+  }
+  if (reasons.empty()) {
+    report.RestNotObservedYet("nothing says how to start a server: no start script, bin, main or file that listens");
+    return;
+  }
+  Judgement judgement;
+  judgement.remarks.push_back({"LT0.not_startable", "run.starts", "The run showed no way to start the server. " + reasons.substr(0, 1200) + ".",
+                               "Make \"npm start\" work from a clean install with nothing but a port, and write down what else it needs (.env.example, .assay.yaml).",
+                               "What does somebody need who runs this for the first time?", "One command and a documented environment; whatever is missing is named at once.",
+                               "config.validated", Remark::Severity::kWarning});
+  report.Add(judgement, {evidence});
+  report.RestNotObservedYet("the server did not start: " + reasons);
+}
+
+void Scenarios::JudgeStart(Report& report, const Started& started, size_t place) {
+  const std::string how = candidate_.source + " (" + Quoted(candidate_) + ")";
+  // A published program's bin is its start command; where there is a start script, that is.
+  const bool declared = place == 0 || (candidate_.source.rfind("bin", 0) == 0 && facts_.package["scripts"]["start"].text().empty());
+  Judgement judgement;
+  std::string text = "started by " + how + ", listens on port " + std::to_string(server_->port) + ", " + started.ready.path + " answers " + std::to_string(started.ready.status);
+  if (!declared) text += "; the ways before it did not start";
+  if (server_->port != kPort) text += "; it took no notice of PORT=" + std::to_string(kPort);
+  judgement.values.push_back({"run.starts", declared ? 1.0 : 0.5, text});
+  for (const std::string& path : facts_.health_paths) {
+    for (const ReadyPath& answer : started.answers) {
+      if (answer.path != path) continue;
+      const bool good = answer.status >= 200 && answer.status < 400;
+      judgement.tested.push_back({"health.probes", good ? Verdict::kConfirmed : Verdict::kRefuted,
+                                  "GET " + path + (answer.status == 0 ? " got no answer" : " answered " + std::to_string(answer.status)) + " after the start"});
+    }
+  }
+  report.Add(judgement, {started.evidence, workspace_.evidence});
+}
+
+bool Scenarios::StartFirst(Report& report) {
+  const auto has_file = [this](std::string_view path) { return evaluation_.File(path) != nullptr; };
+  const StartPlan plan = FindStart(facts_, has_file, kPort);
+  std::vector<StartFailure> failures;
+  for (size_t i = 0; i < plan.candidates.size() && !MustStop() && TimeFor(5); ++i) {
+    evaluation_.Progress("starting by " + plan.candidates[i].source, 0, kScenarios);
+    candidate_ = plan.candidates[i];
+    environment_ = MakeEnvironment(facts_, candidate_, workspace_.node, kPort, evaluation_.seed());
+    Started started = StartServer(evaluation_, workspace_, candidate_, environment_, ready_paths_, profile_);
+    if (started.server != nullptr) {
+      server_ = std::move(started.server);
+      ready_path_ = started.ready.path;
+      for (const std::string& word : candidate_.arguments) {
+        if (evaluation_.File(word) != nullptr) entry_ = word;
+      }
+      JudgeStart(report, started, i);
+      return true;
+    }
+    evaluation_.Log(ASSAY_LOG_INFO, plan.candidates[i].source + ": " + started.failure.reason);
+    if (started.failure.stopped) return false;
+    failures.push_back(std::move(started.failure));
+  }
+  NoStart(report, plan, failures);
+  return false;
+}
+
+Server* Scenarios::Serve(bool fresh) {
+  if (server_ != nullptr && !fresh && server_->Look().alive) return server_.get();
+  server_.reset();
+  if (MustStop()) return nullptr;
+  Started started = StartServer(evaluation_, workspace_, candidate_, environment_, ready_paths_, profile_);
+  server_ = std::move(started.server);
+  return server_.get();
+}
+
+void Scenarios::Probe() {
+  const std::vector<std::string> paths = LoadPaths(facts_, 10);
+  std::vector<std::pair<std::string, std::string>> bodies = BodyRoutes(facts_, 5);
+  bodies.emplace_back("POST", "/assay-no-such-path");
+  sdk::Evidence evidence = 0;
+  std::string why;
+  Server* server = Serve(false);
+  const auto report = server == nullptr ? std::nullopt : Load(*server, ProbePlan(server->port, paths, bodies), evidence, why);
+  const PhaseReport* gets = report ? report->Phase("gets") : nullptr;
+  // What is found first; then whatever is answered steadily, as behind a sign-in.
+  for (const int bound : {400, 500}) {
+    for (size_t i = 0; gets != nullptr && i < paths.size() && steady_.size() < 3; ++i) {
+      const Counts* counts = gets->Class(std::to_string(i));
+      if (counts == nullptr || counts->failed() > 0 || counts->statuses.size() != 1) continue;
+      const int status = counts->main_status();
+      if (status >= 200 && status < bound && status != 429 && (bound == 400 || steady_.empty())) steady_.push_back({paths[i], status});
+    }
+  }
+  if (steady_.empty()) steady_.push_back({ready_path_, 200});
+  const PhaseReport* slow = report ? report->Phase("bodies") : nullptr;
+  for (size_t i = 0; slow != nullptr && i < bodies.size() && body_.path.empty(); ++i) {
+    const Counts* counts = slow->Class("body-" + std::to_string(i));
+    if (counts != nullptr && counts->answered() > 0 && counts->early == 0) body_ = {bodies[i].first, bodies[i].second};
+  }
+}
+
+void Scenarios::BadInput(Report& report) {
+  evaluation_.Progress("bad input", 1, kScenarios);
+  Server* server = Serve(false);
+  if (server == nullptr) return report.NotObservedYet("run.survives_bad_input", "the server did not start again");
+  sdk::Evidence evidence = 0;
+  std::string why;
+  const auto result = Load(*server, BadInputPlan(server->port, facts_, ready_path_, profile_), evidence, why);
+  if (!result) {
+    report.NotObservedYet("run.survives_bad_input", why);
+    return report.NotObservedYet("run.error_answers", why);
+  }
+  const PhaseReport* after = result->Phase("after");
+  const Aftermath aftermath = server->Look();
+  const sdk::Evidence run = aftermath.alive ? 0 : server->End();
+  report.Add(JudgeBadInput(*result, aftermath, after == nullptr ? 0 : after->total.main_status()), {evidence, run});
+}
+
+void Scenarios::Bodies(Report& report) {
+  evaluation_.Progress("large bodies", 2, kScenarios);
+  Server* server = Serve(false);
+  if (server == nullptr) return report.NotObservedYet("run.body_limits", "the server did not start again");
+  const uint64_t peak = server->Look().peak_bytes;
+  const BodyPath path = body_.path.empty() ? BodyPath{"POST", "/assay-no-such-path"} : body_;
+  sdk::Evidence evidence = 0;
+  std::string why;
+  const auto result = Load(*server, BodiesPlan(server->port, path), evidence, why);
+  if (!result) return report.NotObservedYet("run.body_limits", why);
+  const Aftermath aftermath = server->Look(peak);
+  const sdk::Evidence run = aftermath.alive ? 0 : server->End();
+  report.Add(JudgeBodies(*result, aftermath), {evidence, run});
+}
+
+void Scenarios::Steps(Report& report) {
+  evaluation_.Progress("capacity and steps of load", 3, kScenarios);
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    // What earlier scenarios left behind is not this one's load.
+    Server* server = Serve(true);
+    if (server == nullptr) return report.NotObservedYet("run.latency_under_load", "the server did not start again");
+    sdk::Evidence evidence = 0;
+    std::string why;
+    const auto result = Load(*server, StepsPlan(server->port, steady_, profile_), evidence, why);
+    if (!result) return report.NotObservedYet("run.latency_under_load", why);
+    if (!result->capacity.empty()) capacity_ = result->capacity.back().rate;
+    const Judgement judgement = JudgeSteps(*result, server->Look());
+    report.Add(judgement, {evidence});
+    // A busy machine spoils single runs; the full profile tries once more.
+    if (judgement.values.empty() || judgement.values[0].value.has_value() || profile_.quick || MustStop() || !TimeFor(150)) return;
+  }
+}
+
+void Scenarios::DrainOnSignal(Report& report) {
+  evaluation_.Progress("SIGTERM under load", 4, kScenarios);
+  Server* server = Serve(true);
+  if (server == nullptr) return report.NotObservedYet("run.drains_on_sigterm", "the server did not start again");
+  const Drain drain = DrainPlan(server->port, steady_.front(), body_, capacity_, true, profile_);
+  const uint64_t wall_before = server->Await(0, false).wall_ns;
+  sdk::Evidence evidence = 0;
+  std::string why;
+  const auto result = Load(*server, drain.plan, evidence, why);
+  if (!result) return report.NotObservedYet("run.drains_on_sigterm", why);
+  const sdk::ProcessState state = server->Await((profile_.quick ? 8 : 15) * kSecond, false);
+  if (MustStop()) return;
+  Aftermath aftermath;
+  aftermath.alive = !state.ended;
+  aftermath.exit_code = state.exit_code;
+  aftermath.term_signal = state.term_signal;
+  if (state.ended) {
+    const ActionReport* action = result->actions.empty() ? nullptr : &result->actions[0];
+    const double signalled = static_cast<double>(wall_before) / 1e9 + std::max(1.0, drain.longest_seconds + 0.2);
+    const double served = action == nullptr ? 0 : std::max(0.0, action->last_served_seconds);
+    // The platform's clock of the process where it has one; at least as long as its last answer took.
+    aftermath.exit_seconds = wall_before == 0 ? served : std::max(served, static_cast<double>(state.wall_ns) / 1e9 - signalled);
+  }
+  const sdk::Evidence run = server->End();
+  report.Add(JudgeDrain(*result, aftermath, drain.longest_seconds), {evidence, run});
+}
+
+void Scenarios::SignalStartCommand(Report& report) {
+  evaluation_.Progress("SIGTERM to the start command", 5, kScenarios);
+  Server* server = Serve(true);
+  if (server == nullptr || !evaluation_.Signal(server->process(), 15, false).ok()) return;
+  const uint64_t begin = evaluation_.now_ns();
+  const sdk::ProcessState state = server->Await(5 * kSecond, false);
+  if (MustStop()) return;
+  const double seconds = static_cast<double>(evaluation_.now_ns() - begin) / 1e9;
+  const sdk::Evidence run = server->End();
+  report.Add(JudgeStartCommandSignal(state.ended, seconds, state.port != 0, Quoted(candidate_)), {run});
+}
+
+void Scenarios::FailFast(Report& report) {
+  std::vector<std::string> names = RequiredVariables(facts_);
+  WithoutVariables seen;
+  Environment environment;
+  std::string what;
+  if (!names.empty()) {
+    environment = Without(environment_, names);
+    for (const std::string& name : names) what += (what.empty() ? "without " : " and ") + name;
+  } else if (facts_.FindClaim("config.validated") != nullptr && !facts_.port_variable.empty()) {
+    names = {facts_.port_variable};
+    environment = With(environment_, facts_.port_variable, "not-a-number");
+    what = "with " + facts_.port_variable + "=not-a-number";
+  } else {
+    return;
+  }
+  evaluation_.Progress("starting " + what.substr(0, 80), 5, kScenarios);
+  sdk::Evidence evidence = 0;
+  seen = WatchStart(evaluation_, workspace_, candidate_, environment, names, evidence);
+  seen.what = what.substr(0, 200);
+  if (!MustStop() && evidence != 0) report.Add(JudgeFailFast(seen), {evidence});
+}
+
+sdk::Status Scenarios::Run(Report& report) {
+  if (!Prepare(report) || MustStop()) return MustStop() ? sdk::Stopped() : sdk::Ok();
+  if (!StartFirst(report)) return MustStop() ? sdk::Stopped() : sdk::Ok();
+  Probe();
+  struct Step {
+    void (Scenarios::*run)(Report&);
+    double seconds;
+    bool full_only;
+  };
+  const Step steps[] = {{&Scenarios::BadInput, profile_.quick ? 8.0 : 20.0, false},
+                        {&Scenarios::Bodies, 8, false},
+                        {&Scenarios::Steps, profile_.quick ? 20.0 : 90.0, false},
+                        {&Scenarios::DrainOnSignal, profile_.quick ? 10.0 : 20.0, false},
+                        {&Scenarios::SignalStartCommand, 10, true},
+                        {&Scenarios::FailFast, 6, false}};
+  for (const Step& step : steps) {
+    if (MustStop()) return sdk::Stopped();
+    if ((step.full_only && profile_.quick) || !TimeFor(step.seconds)) continue;
+    (this->*step.run)(report);
+  }
+  server_.reset();
+  if (MustStop()) return sdk::Stopped();
+  report.RestNotObservedYet("there was no time left for it");
+  evaluation_.Progress("done", kScenarios, kScenarios);
+  return sdk::Ok();
+}
+
+}  // namespace assay::load_test

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plugins/load_test/load_result.h"
+#include "plugins/load_test/report.h"
+#include "plugins/load_test/server.h"
+#include "plugins/load_test/start_command.h"
+
+namespace assay::load_test {
+
+// One evaluation from the first start to the last scenario. Each scenario stands alone: what one cannot do is said of its
+// own criterion, and the next begins with a server that runs.
+class Scenarios {
+ public:
+  Scenarios(sdk::Evaluation& evaluation, const Facts& facts, const Profile& profile);
+
+  // Not OK only when the evaluation is to stop.
+  sdk::Status Run(Report& report);
+  // The file the server was started from, once it was.
+  const std::string& entry() const { return entry_; }
+
+ private:
+  bool Prepare(Report& report);
+  bool StartFirst(Report& report);
+  void JudgeStart(Report& report, const Started& started, size_t place);
+  void NoStart(Report& report, const StartPlan& plan, const std::vector<StartFailure>& failures);
+  void Probe();
+  void BadInput(Report& report);
+  void Bodies(Report& report);
+  void Steps(Report& report);
+  void DrainOnSignal(Report& report);
+  void SignalStartCommand(Report& report);
+  void FailFast(Report& report);
+
+  // A server that runs; a new one when `fresh` or when the last one is gone. Null: it did not start again.
+  Server* Serve(bool fresh);
+  // The result of a plan, or nothing and `why`.
+  std::optional<LoadReport> Load(Server& server, const std::string& plan, sdk::Evidence& evidence, std::string& why);
+  bool MustStop() const { return evaluation_.should_stop() != ASSAY_RUN; }
+  // Whether a scenario that takes this long ends before the deadline.
+  bool TimeFor(double seconds) const;
+
+  sdk::Evaluation& evaluation_;
+  const Facts& facts_;
+  const Profile profile_;
+  sdk::Workspace workspace_;
+  Candidate candidate_;
+  Environment environment_;
+  std::vector<std::string> ready_paths_;
+  std::unique_ptr<Server> server_;
+  std::string entry_;
+  std::string ready_path_;
+  std::vector<Steady> steady_;
+  BodyPath body_;
+  double capacity_ = 0;
+};
+
+}  // namespace assay::load_test

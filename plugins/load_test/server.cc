@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugins/load_test/server.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "plugins/load_test/load_result.h"
+
+namespace assay::load_test {
+namespace {
+
+constexpr uint64_t kMillisecond = 1'000'000;
+constexpr uint64_t kSecond = 1'000 * kMillisecond;
+constexpr size_t kTail = 8192;
+constexpr uint64_t kMemory = uint64_t{512} << 20;
+constexpr int kSigKill = 9;
+
+std::string OneLine(std::string_view text) {
+  std::string out;
+  for (const char c : text.substr(0, 160)) out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  return out;
+}
+
+// The most telling line: the error's own, else the last that is not blank nor part of a stack.
+std::string TellingLine(const std::string& text) {
+  std::string last;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line = std::string_view(text).substr(at, end - at);
+    at = end + 1;
+    const size_t first = line.find_first_not_of(" \t\r^");
+    if (first == std::string_view::npos || line.substr(first, 3) == "at " || line.substr(0, 8) == "Node.js ") continue;
+    if (line[first] == '}' || line[first] == '{') continue;
+    last = OneLine(line.substr(first));
+    const size_t colon = line.find("Error");
+    if (colon != std::string_view::npos && colon < 40) return last;
+  }
+  return last;
+}
+
+bool Contains(const std::string& text, std::string_view part) {
+  return std::search(text.begin(), text.end(), part.begin(), part.end(), [](unsigned char a, unsigned char b) {
+           return std::tolower(a) == std::tolower(b);
+         }) != text.end();
+}
+
+sdk::ExecSpec SpecOf(const sdk::Workspace& workspace, const Candidate& candidate, const Environment& environment) {
+  sdk::ExecSpec spec;
+  spec.workspace = workspace.handle;
+  spec.argv.emplace_back(workspace.node);
+  spec.argv.insert(spec.argv.end(), candidate.arguments.begin(), candidate.arguments.end());
+  spec.environment = Lines(environment);
+  spec.memory_bytes = kMemory;
+  spec.max_processes = 128;
+  return spec;
+}
+
+}  // namespace
+
+std::string WantedService(const std::string& words) {
+  const bool cannot_reach = Contains(words, "ECONNREFUSED") || Contains(words, "ENOTFOUND") || Contains(words, "EAI_AGAIN") ||
+                            Contains(words, "ETIMEDOUT") || Contains(words, "ENETUNREACH") || Contains(words, "MongoNetworkError") ||
+                            Contains(words, "MongooseServerSelectionError") || Contains(words, "Can't reach database server") ||
+                            Contains(words, "ConnectionRefusedError") || Contains(words, "Connection is closed");
+  if (!cannot_reach) return "";
+  static constexpr std::pair<const char*, const char*> kServices[] = {
+      {"mongo", "a MongoDB"},      {":27017", "a MongoDB"},   {"redis", "a Redis"},       {":6379", "a Redis"},
+      {"postgres", "a PostgreSQL"}, {":5432", "a PostgreSQL"}, {"mysql", "a MySQL"},       {":3306", "a MySQL"},
+      {"mariadb", "a MySQL"},      {"amqp", "a RabbitMQ"},    {":5672", "a RabbitMQ"},    {"kafka", "a Kafka"},
+      {":9092", "a Kafka"},        {"elastic", "an Elasticsearch"}, {"sequelize", "a database"}, {"prisma", "a database"},
+  };
+  for (const auto& [mark, service] : kServices) {
+    if (Contains(words, mark)) return service;
+  }
+  return "a service on the network";
+}
+
+std::string ExplainEnd(const sdk::ProcessState& state, const std::string& errors, const std::string& last_words) {
+  const std::string said = last_words.empty() ? "" : ": " + last_words;
+  if (state.limit_hit == ASSAY_LIMIT_MEMORY) return "it used more than 512 MiB of memory" + said;
+  if (state.limit_hit == ASSAY_LIMIT_PROCESSES) return "it started more than 128 processes" + said;
+  if (state.limit_hit == ASSAY_LIMIT_DISK) return "it filled the disk it was given" + said;
+  if (state.limit_hit == ASSAY_LIMIT_CPU || state.limit_hit == ASSAY_LIMIT_WALL) return "it used up its time" + said;
+  const size_t missing = errors.find("Cannot find module '");
+  if (missing != std::string::npos) {
+    const size_t from = missing + 20;
+    const std::string name = OneLine(std::string_view(errors).substr(from, errors.find('\'', from) - from));
+    if (!name.empty() && name[0] != '.' && name[0] != '/') return "package \"" + name + "\" is not among the dependencies that were installed";
+    return "it wants a file that is not there: " + name;
+  }
+  if (state.term_signal != 0) return "it ended by signal " + std::to_string(state.term_signal) + said;
+  return "it ended with code " + std::to_string(state.exit_code) + said;
+}
+
+void Server::ReadOutput() {
+  for (uint32_t stream = 1; stream <= 2; ++stream) {
+    // As much as a flood may bring in one look; the rest is read at the next.
+    for (int i = 0; i < 64; ++i) {
+      const auto chunk = evaluation_.Read(process_, stream, 0);
+      if (!chunk.ok() || chunk->data.empty()) break;
+      std::string& tail = tails_[stream - 1];
+      tail += chunk->data;
+      if (tail.size() > kTail) tail.erase(0, tail.size() - kTail);
+    }
+  }
+}
+
+std::string Server::LastWords() const {
+  const std::string words = TellingLine(tails_[1]);
+  return words.empty() ? TellingLine(tails_[0]) : words;
+}
+
+bool Server::Printed(const std::string& text) const { return Contains(tails_[0], text) || Contains(tails_[1], text); }
+
+sdk::ProcessState Server::Await(uint64_t timeout_ns, bool for_listening) {
+  const uint64_t until = evaluation_.now_ns() + timeout_ns;
+  sdk::ProcessState state;
+  for (;;) {
+    const uint64_t now = evaluation_.now_ns();
+    const uint64_t step = std::min(200 * kMillisecond, until > now ? until - now : 0);
+    const auto seen = evaluation_.Wait(process_, step, for_listening);
+    if (!seen.ok()) return state;
+    state = *seen;
+    ReadOutput();
+    if (state.ended) {
+      ended_ = true;
+      evidence_ = state.evidence;
+    }
+    if (state.ended || (for_listening && state.port != 0)) return state;
+    if (evaluation_.now_ns() >= until || evaluation_.should_stop() != ASSAY_RUN) return state;
+  }
+}
+
+Aftermath Server::Look(uint64_t peak_before) {
+  const sdk::ProcessState state = Await(100 * kMillisecond, false);
+  Aftermath out;
+  out.alive = !state.ended;
+  out.exit_code = state.exit_code;
+  out.term_signal = state.term_signal;
+  out.out_of_memory = state.limit_hit == ASSAY_LIMIT_MEMORY;
+  out.peak_bytes_before = peak_before;
+  out.peak_bytes = state.peak_bytes;
+  if (state.ended) out.last_words = LastWords();
+  return out;
+}
+
+sdk::Evidence Server::End() {
+  if (ended_) return evidence_;
+  ended_ = true;
+  if (!evaluation_.Signal(process_, kSigKill).ok()) return 0;
+  const auto state = evaluation_.Wait(process_, 2 * kSecond);
+  if (state.ok()) evidence_ = state->evidence;
+  return evidence_;
+}
+
+namespace {
+
+// Asks until one path answers below 500; prefers one that is found.
+bool AskUntilReady(sdk::Evaluation& evaluation, Started& started, const std::vector<std::string>& paths, uint64_t until) {
+  const std::string plan = ReadyPlan(started.server->port, paths);
+  for (;;) {
+    const auto load = evaluation.RunLoad(started.server->process(), plan);
+    if (!load.ok()) {
+      started.failure.stopped = load.status().code() == ASSAY_E_STOPPED;
+      started.failure.platform_lacks = "load: " + load.status().message();
+      return false;
+    }
+    started.evidence = load->evidence;
+    const auto report = ReadLoadResult(load->json);
+    const PhaseReport* phase = report ? report->Phase("ready") : nullptr;
+    started.answers.clear();
+    for (size_t i = 0; phase != nullptr && i < paths.size(); ++i) {
+      const Counts* counts = phase->Class(std::to_string(i));
+      started.answers.push_back({paths[i], counts == nullptr ? 0 : counts->main_status()});
+    }
+    for (const int bound : {400, 500}) {
+      for (const ReadyPath& answer : started.answers) {
+        if (answer.status == 0 || answer.status >= bound) continue;
+        started.ready = answer;
+        return true;
+      }
+    }
+    if (started.server->Await(500 * kMillisecond, false).ended) return false;
+    if (evaluation.should_stop() != ASSAY_RUN) {
+      started.failure.stopped = true;
+      return false;
+    }
+    if (evaluation.now_ns() >= until) return false;
+  }
+}
+
+std::string NotReady(const Started& started) {
+  std::string text = "it listens on port " + std::to_string(started.server->port) + " but answers nothing below 500 (";
+  for (const ReadyPath& answer : started.answers) {
+    text += answer.path + " " + (answer.status == 0 ? "no answer" : std::to_string(answer.status)) + (&answer == &started.answers.back() ? "" : ", ");
+  }
+  return text + ")";
+}
+
+void Explain(sdk::Evaluation& evaluation, Started& started, const sdk::ProcessState& state, const std::string& otherwise) {
+  Server& server = *started.server;
+  if (evaluation.should_stop() != ASSAY_RUN) started.failure.stopped = true;
+  started.failure.reason = state.ended ? ExplainEnd(state, server.printed_errors(), server.LastWords()) : otherwise;
+  if (started.failure.platform_lacks.empty()) {
+    started.failure.platform_lacks = WantedService(server.printed_errors() + server.printed_output());
+  }
+  started.failure.evidence = server.End();
+  started.server.reset();
+}
+
+}  // namespace
+
+Started StartServer(sdk::Evaluation& evaluation, const sdk::Workspace& workspace, const Candidate& candidate,
+                    const Environment& environment, const std::vector<std::string>& paths, const Profile& profile) {
+  Started started;
+  const auto process = evaluation.Start(SpecOf(workspace, candidate, environment));
+  if (!process.ok()) {
+    started.failure.stopped = process.status().code() == ASSAY_E_STOPPED;
+    started.failure.reason = process.status().message();
+    started.failure.platform_lacks = "a process in the sandbox: " + process.status().message();
+    return started;
+  }
+  started.server = std::make_unique<Server>(evaluation, *process);
+  const uint64_t until = evaluation.now_ns() + profile.ready_seconds() * kSecond;
+  sdk::ProcessState state = started.server->Await(profile.ready_seconds() * kSecond, true);
+  if (state.ended || state.port == 0) {
+    Explain(evaluation, started, state, "it ran " + std::to_string(profile.ready_seconds()) + " s without listening on a port");
+    return started;
+  }
+  started.server->port = state.port;
+  if (AskUntilReady(evaluation, started, paths, until)) return started;
+  state = started.server->Await(0, false);
+  Explain(evaluation, started, state, NotReady(started));
+  if (state.ended) started.failure.reason = "it listened and then ended: " + started.failure.reason;
+  return started;
+}
+
+WithoutVariables WatchStart(sdk::Evaluation& evaluation, const sdk::Workspace& workspace, const Candidate& candidate,
+                            const Environment& environment, const std::vector<std::string>& names, sdk::Evidence& evidence) {
+  WithoutVariables seen;
+  const auto process = evaluation.Start(SpecOf(workspace, candidate, environment));
+  if (!process.ok()) return seen;
+  Server server(evaluation, *process);
+  const uint64_t begin = evaluation.now_ns();
+  sdk::ProcessState state = server.Await(4 * kSecond, true);
+  seen.listened = state.port != 0;
+  // Some listen first and look at their configuration afterwards.
+  if (seen.listened) state = server.Await(500 * kMillisecond, false);
+  seen.ended = state.ended;
+  seen.exit_code = state.exit_code;
+  seen.term_signal = state.term_signal;
+  seen.seconds = static_cast<double>(evaluation.now_ns() - begin) / 1e9;
+  seen.names_it = std::any_of(names.begin(), names.end(), [&](const std::string& name) { return server.Printed(name); });
+  evidence = server.End();
+  return seen;
+}
+
+}  // namespace assay::load_test

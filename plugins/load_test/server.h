@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "assay/plugin.hpp"
+#include "plugins/load_test/environment.h"
+#include "plugins/load_test/judge.h"
+#include "plugins/load_test/plans.h"
+
+namespace assay::load_test {
+
+// One running server of the submission. Ends it when destroyed; the platform ends whatever it forked.
+class Server {
+ public:
+  Server(sdk::Evaluation& evaluation, assay_handle process) : evaluation_(evaluation), process_(process) {}
+  ~Server() { End(); }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  assay_handle process() const { return process_; }
+  // Waits in short steps, reading output meanwhile, until it ended, listens (if asked for) or the time is up; gives up
+  // early when the evaluation is to stop.
+  sdk::ProcessState Await(uint64_t timeout_ns, bool for_listening);
+  // Reads what it printed, so that a full pipe never stops it; keeps the end.
+  void ReadOutput();
+  // The last line it printed, preferring errors, as far as a sentence can carry it.
+  std::string LastWords() const;
+  bool Printed(const std::string& text) const;
+  const std::string& printed_errors() const { return tails_[1]; }
+  const std::string& printed_output() const { return tails_[0]; }
+  Aftermath Look(uint64_t peak_before = 0);
+  // Kills it and waits; returns the evidence of its run.
+  sdk::Evidence End();
+
+  uint32_t port = 0;
+
+ private:
+  sdk::Evaluation& evaluation_;
+  assay_handle process_;
+  std::string tails_[2];
+  sdk::Evidence evidence_ = 0;
+  bool ended_ = false;
+};
+
+// Why a start did not lead to a server.
+struct StartFailure {
+  std::string reason;
+  std::string platform_lacks;  // what the server wants and this platform has not; empty: the submission's own fault
+  sdk::Evidence evidence = 0;
+  bool stopped = false;  // the evaluation is to stop; nothing was judged
+};
+
+struct ReadyPath {
+  std::string path;
+  int status = 0;
+};
+
+struct Started {
+  std::unique_ptr<Server> server;  // null: `failure` says why
+  StartFailure failure;
+  std::vector<ReadyPath> answers;  // of every path that was asked
+  ReadyPath ready;
+  sdk::Evidence evidence = 0;  // of the readiness requests
+};
+
+// Starts a candidate and waits until it listens and answers one of `paths` below 500.
+Started StartServer(sdk::Evaluation& evaluation, const sdk::Workspace& workspace, const Candidate& candidate,
+                    const Environment& environment, const std::vector<std::string>& paths, const Profile& profile);
+
+// Starts it and only watches: for runs that are meant to fail.
+WithoutVariables WatchStart(sdk::Evaluation& evaluation, const sdk::Workspace& workspace, const Candidate& candidate,
+                            const Environment& environment, const std::vector<std::string>& names, sdk::Evidence& evidence);
+
+// What a server that fails with these words wants from outside; empty when nothing of the kind shows. Pure.
+std::string WantedService(const std::string& words);
+// Why the process ended, in words for a reader. Pure.
+std::string ExplainEnd(const sdk::ProcessState& state, const std::string& errors, const std::string& last_words);
+
+}  // namespace assay::load_test
