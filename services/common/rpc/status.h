@@ -1,41 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
+// One error, three shapes: absl::Status with payloads inside, grpc::Status with details on the wire, and
+// google.rpc.Status in JSON. Payloads are the messages of google/rpc/error_details.proto, keyed by their type URL.
 #pragma once
 
 #include <grpcpp/support/status.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "google/rpc/status.pb.h"
 
 namespace assay::rpc {
 
 // One wrong field of a request.
 struct FieldViolation {
-  // Path from the request, for example "submission.scorecard.ratings[2].rating".
+  // Path from the request, for example `scorecard.ratings[2].rating`.
   std::string field;
   // What was found and what is allowed.
   std::string description;
 };
 
-// INVALID_ARGUMENT that lists every violation (google.rpc.BadRequest); the message names the first. `violations` must
-// not be empty.
+// INVALID_ARGUMENT that lists every wrong field and names the first; OK when there is none.
 absl::Status InvalidFields(const std::vector<FieldViolation>& violations);
-
-// The same status with a google.rpc.RetryInfo: when to try again.
+// `status` with "try again after `delay`"; OK stays OK.
 absl::Status WithRetryDelay(absl::Status status, absl::Duration delay);
+// `status` with a reason for programs: UPPER_SNAKE_CASE; OK stays OK.
+absl::Status WithReason(absl::Status status, absl::string_view reason,
+                        const std::map<std::string, std::string>& metadata = {});
 
-// The delay a status asks for; zero when it asks for none.
+std::vector<FieldViolation> FieldViolationsOf(const absl::Status& status);
+// Zero: none.
 absl::Duration RetryDelay(const absl::Status& status);
+// Empty: none.
+std::string ReasonOf(const absl::Status& status);
 
-// The same status with a google.rpc.ErrorInfo; `reason` is UPPER_SNAKE_CASE.
-absl::Status WithReason(absl::Status status, absl::string_view reason);
-
-// Codes map one to one; payloads travel as details of a google.rpc.Status, so that what goes in on one side comes out on
-// the other. A detail that is not well-formed is dropped.
+// Details that would not fit into the headers of an answer (4 KiB) are left out, violations from the end.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status);
+google::rpc::Status ToRpcStatus(const absl::Status& status);
+absl::Status FromRpcStatus(const google::rpc::Status& status);
 
 }  // namespace assay::rpc
