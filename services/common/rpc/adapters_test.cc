@@ -272,6 +272,7 @@ TEST_F(Adapters, TellAProducerThatTheCallerWentAway) {
   SubmissionUpdate update;
   EXPECT_TRUE(reader->Read(&update));
   context.TryCancel();
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_TRUE(over.WaitForNotificationWithTimeout(absl::Seconds(60)));
   EXPECT_TRUE(written.WaitForNotificationWithTimeout(absl::Seconds(60)));
   EXPECT_THAT(last, StatusIs(absl::StatusCode::kCancelled));
