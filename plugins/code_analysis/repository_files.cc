@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kMaxDependencies = 2'000;
 constexpr size_t kMaxScripts = 500;
 constexpr size_t kMaxWorkspaces = 200;
+constexpr size_t kMaxInstructions = 1'000;
 constexpr size_t kTextProbe = 8u << 10;
 
 std::nullopt_t NoObject(std::string* problem) {
@@ -380,6 +381,35 @@ std::optional<Lockfile> ReadLockfile(std::string_view path, std::string_view byt
   if (name == "bun.lock" || name == "bun.lockb") return ReadBunLock(path, bytes, problem);
   if (problem != nullptr) *problem = "this is not a lock file";
   return std::nullopt;
+}
+
+bool IsDockerfilePath(std::string_view path) {
+  const std::string_view name = BaseNameOf(path);
+  return name == "Dockerfile" || name.starts_with("Dockerfile.") || name.ends_with(".Dockerfile") || name == "Containerfile";
+}
+
+std::vector<DockerInstruction> ReadDockerfile(std::string_view bytes) {
+  std::vector<DockerInstruction> instructions;
+  bool continued = false;
+  uint32_t number = 0;
+  while (const std::optional<std::string_view> next = text::NextLine(&bytes)) {
+    ++number;
+    std::string_view line = text::Trimmed(*next);
+    if (line.starts_with('#') || (line.empty() && !continued)) continue;
+    if (!continued) {
+      if (instructions.size() >= kMaxInstructions) break;
+      const size_t end = std::min(line.find_first_of(" \t"), line.size());
+      std::string name(line.substr(0, end));
+      std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'a' && c <= 'z' ? c - 32 : c; });
+      instructions.push_back({std::move(name), {}, number});
+      line = text::Trimmed(line.substr(end));
+    }
+    std::string& arguments = instructions.back().arguments;
+    arguments.append(line);
+    continued = line.ends_with('\\');
+    if (continued) arguments.push_back('\n');
+  }
+  return instructions;
 }
 
 std::vector<std::string> LockfileMismatches(const Manifest& manifest, const Lockfile& lockfile,

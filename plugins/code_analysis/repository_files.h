@@ -94,6 +94,19 @@ std::optional<Lockfile> ReadLockfile(std::string_view path, std::string_view byt
 std::vector<std::string> LockfileMismatches(const Manifest& manifest, const Lockfile& lockfile,
                                             std::span<const Manifest> repository);
 
+// ---- Dockerfile ----
+
+struct DockerInstruction {
+  std::string name;       // upper case
+  std::string arguments;  // continued lines joined by "\\\n", comments between them taken out
+  uint32_t line = 0;
+};
+
+// "Dockerfile", "api.Dockerfile", "Dockerfile.production".
+bool IsDockerfilePath(std::string_view path);
+// At most 1,000 instructions.
+std::vector<DockerInstruction> ReadDockerfile(std::string_view bytes);
+
 // ---- coverage settings ----
 
 // A setting under which too little coverage makes a run fail.

@@ -24,6 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto lock = ca::ReadLockfile(files[0].path, files[0].bytes)) {
     for (const ca::Manifest& manifest : manifests) ca::LockfileMismatches(manifest, *lock, manifests);
   }
+  ca::ReadDockerfile(files[0].bytes);
   ca::ReadCoverageGates(manifests, files);
   const std::vector<ca::Pipeline> pipelines = ca::ReadPipelines(files);
   ca::FindGates(pipelines, manifests);

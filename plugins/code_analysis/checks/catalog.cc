@@ -25,7 +25,13 @@ std::tuple<std::string_view, uint32_t, uint32_t, std::tuple<std::string_view, in
 const std::vector<const Check*>& AllChecks() {
   static const auto* all = [] {
     auto* checks = new std::vector<const Check*>();
-    for (std::span<const Check> table : {WiredSecurityChecks()}) {
+    for (std::span<const Check> table : {
+             WiredSecurityChecks(),
+             InjectionChecks(),
+             SecretChecks(),
+             DeliveryChecks(),
+             DependencyChecks(),
+         }) {
       for (const Check& check : table) checks->push_back(&check);
     }
     std::sort(checks->begin(), checks->end(), [](const Check* a, const Check* b) { return OrderOf(*a) < OrderOf(*b); });
