@@ -54,6 +54,7 @@ sandbox::LaunchSpec Spec(const std::string& folder, int archive, int pack, int r
   spec.isolation.new_network = true;
   spec.isolation.new_mounts = true;
   spec.isolation.new_processes = true;
+  spec.isolation.profile = sandbox::Profile::kDecoder;
   spec.isolation.best_effort = true;
   for (const char* path : {"/lib", "/lib64", "/usr/lib", "/usr/lib64"}) {
     struct stat status {};

@@ -51,6 +51,7 @@ sandbox::LaunchSpec Spec(const std::string& executable, const PluginPackage& pac
   spec.isolation.new_network = true;
   spec.isolation.new_mounts = true;
   spec.isolation.new_processes = true;
+  spec.isolation.profile = sandbox::Profile::kPluginHost;
   spec.isolation.best_effort = true;
   for (const char* path : {"/lib", "/lib64", "/usr/lib", "/usr/lib64"}) {
     struct stat status {};
