@@ -79,7 +79,10 @@ absl::StatusOr<std::unique_ptr<sandbox::Process>> StartEngine(sandbox::Launcher&
   spec.limits.memory_bytes = uint64_t{512} << 20;
   spec.limits.wall = wall + kGrace;
   spec.isolation.best_effort = true;
+  spec.isolation.profile = sandbox::Profile::kLoadEngine;
   spec.join_process = target.id();
+  // The target may end while requests are under way; what becomes of them is what the plan asks.
+  spec.join_network_only = true;
   return launcher.Launch(spec);
 }
 

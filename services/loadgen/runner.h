@@ -26,7 +26,7 @@ struct ActionSink {
 };
 
 // Runs a load plan (README.md of this folder) against `target` and returns the result document: starts assay-loadgen,
-// which lies beside this executable unless `engine` names it, in the target's namespaces, feeds it the plan and carries out the plan's actions
+// which lies beside this executable unless `engine` names it, in the target's network namespace, feeds it the plan and carries out the plan's actions
 // with Process::Signal. Blocks until the plan is done, at most for the plan's own wall time and ten seconds more.
 //
 // INVALID_ARGUMENT: the plan is refused; the message names the field. DEADLINE_EXCEEDED: the engine overran its time and

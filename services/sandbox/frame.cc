@@ -131,6 +131,7 @@ void VisitSpec(Coder& coder, LaunchSpec& spec) {
     VisitEnum(coder, mount.kind, Mount::Kind::kOverlay);
   });
   coder.Number(spec.join_process);
+  coder.Number(spec.join_network_only);
 }
 
 template <typename Coder>

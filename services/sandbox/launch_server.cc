@@ -184,7 +184,8 @@ absl::StatusOr<LaunchServer::Decision> LaunchServer::Decide(const LaunchSpec& sp
   return decision;
 }
 
-absl::Status LaunchServer::OpenJoined(uint64_t id, ChildPlan& plan) {
+absl::Status LaunchServer::OpenJoined(const LaunchSpec& spec, ChildPlan& plan) {
+  const uint64_t id = spec.join_process;
   auto found = children_.find(id);
   if (found == children_.end() || !found->second->started) {
     return absl::NotFoundError(absl::StrCat("join_process: no process ", id, " is running"));
@@ -195,7 +196,7 @@ absl::Status LaunchServer::OpenJoined(uint64_t id, ChildPlan& plan) {
   }
   if (!machine_.root) plan.join_user = target.user_namespace.get();
   plan.join_network = target.network_namespace.get();
-  plan.join_processes = target.process_namespace.get();
+  if (!spec.join_network_only) plan.join_processes = target.process_namespace.get();
   return absl::OkStatus();
 }
 
@@ -241,7 +242,7 @@ absl::Status LaunchServer::Start(uint64_t id, const LaunchSpec& spec, const std:
   ASSAY_ASSIGN_OR_RETURN(Decision decision, Decide(spec));
   auto child = std::make_unique<Child>();
   child->id = id;
-  child->joins = spec.join_process;
+  child->joins = spec.join_network_only ? 0 : spec.join_process;
   child->limits = spec.limits;
   child->left_out = std::move(decision.left_out);
   child->begin = absl::Now();
@@ -265,7 +266,7 @@ absl::Status LaunchServer::Start(uint64_t id, const LaunchSpec& spec, const std:
   const uint32_t own_user = kFirstUser + (launches_++ % kUsers);
   plan.uid = plan.gid = machine_.high_users ? own_user : machine_.root ? kNobody : kInnerUser;
   if (spec.isolation.seccomp) plan.filter = &filters_.at(spec.isolation.profile);
-  if (spec.join_process != 0) ASSAY_RETURN_IF_ERROR(OpenJoined(spec.join_process, plan));
+  if (spec.join_process != 0) ASSAY_RETURN_IF_ERROR(OpenJoined(spec, plan));
   child->has_keeper = plan.layers.processes || plan.join_processes >= 0;
 
   const bool memory_controller = cgroups_.Has("memory");

@@ -67,7 +67,7 @@ class LaunchServer {
   absl::StatusOr<Decision> Decide(const LaunchSpec& spec) const;
   absl::Status Start(uint64_t id, const LaunchSpec& spec, const std::vector<int>& descriptors, const Probe& probe);
   absl::Status Clone(Child& child, ChildPlan& plan);
-  absl::Status OpenJoined(uint64_t id, ChildPlan& plan);
+  absl::Status OpenJoined(const LaunchSpec& spec, ChildPlan& plan);
   void Step(absl::Duration wait);
   void ServeClient();
   void HandleFrame(const Frame& frame, const std::vector<UniqueFd>& descriptors);

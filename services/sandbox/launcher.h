@@ -73,6 +73,9 @@ struct LaunchSpec {
   // Join the network and process namespaces of this process instead of making new ones (the load engine). It ends with
   // that process at the latest.
   uint64_t join_process = 0;
+  // Joins the network namespace alone, and then does not end with that process: the load engine has to tell what became
+  // of its requests when its target ends.
+  bool join_network_only = false;
 };
 
 struct ExitInfo {

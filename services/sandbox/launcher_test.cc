@@ -236,6 +236,28 @@ TEST_F(SandboxTest, AJoinedProcessSharesTheNetworkAndEndsWithIt) {
   EXPECT_TRUE(exit->signalled);
 }
 
+TEST_F(SandboxTest, AProcessThatJoinsTheNetworkAloneOutlivesIt) {
+  Pipe output, joined_output;
+  LaunchSpec server = Confined({"listen", "8080"});
+  server.descriptors = {{output.write_end.get(), 1}};
+  auto process = Launch(server);
+  if (process == nullptr) return;
+  ASSERT_EQ(output.Read(5), "ready");
+  LaunchSpec client = Confined({"connect", "127.0.0.1", "8080"});
+  client.isolation.profile = Profile::kLoadEngine;
+  client.join_process = process->id();
+  client.join_network_only = true;
+  EXPECT_EQ(Run(client).code, 1);  // 1: connected
+  client.argv = {client.argv[0], "await-term"};
+  client.descriptors = {{joined_output.write_end.get(), 1}};
+  auto joined = Launch(client);
+  ASSERT_NE(joined, nullptr);
+  ASSERT_EQ(joined_output.Read(5), "ready");
+  process->Kill();
+  ASSERT_TRUE(process->Wait(absl::Minutes(1)).ok());
+  EXPECT_THAT(joined->Wait(absl::ZeroDuration()), StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
 TEST_F(SandboxTest, RunsSeveralAtOnceApart) {
   Pipe first_output, second_output;
   LaunchSpec spec = Confined({"listen", "8080"});
