@@ -34,6 +34,9 @@ class Domain {
   virtual const v1::Framework* FindFramework(absl::string_view digest) const = 0;
   virtual v1::Readiness Fold(const v1::Framework& framework, absl::string_view framework_digest,
                              const CountedEvidence& evidence) const = 0;
+  // The behaviours a criterion speaks for; none: unmapped.
+  virtual std::vector<std::string> BehavioursOf(absl::string_view framework_digest,
+                                                absl::string_view criterion) const = 0;
 };
 
 }  // namespace assay::aggregator

@@ -51,6 +51,27 @@ void AddPersonal(const storage::v1::SubmissionRow& row, v1::Submission& submissi
   submission.set_origin(facts.origin());
 }
 
+shard::v1::AssessmentEntry AssessmentViewOf(const storage::v1::AssessmentRow& row, absl::string_view assessment_key) {
+  shard::v1::AssessmentEntry entry;
+  entry.set_assessment_key(std::string(assessment_key));
+  entry.set_framework_digest(row.framework_digest());
+  entry.set_task_blob_digest(row.task_blob_digest());
+  entry.set_created(row.created());
+  v1::Assessment& view = *entry.mutable_assessment();
+  event::v1::PersonalFacts facts;
+  facts.ParseFromString(row.personal());
+  view.set_id(facts.assessment());
+  view.set_candidate(facts.candidate());
+  view.set_opening(facts.opening());
+  *view.mutable_labels() = facts.labels();
+  view.set_framework(row.framework());
+  view.set_purpose(row.purpose() == "promotion"  ? v1::Assessment::PROMOTION
+                   : row.purpose() == "practice" ? v1::Assessment::PRACTICE
+                                                 : v1::Assessment::HIRING);
+  *view.mutable_create_time() = row.create_time();
+  return entry;
+}
+
 bool IsTerminal(v1::Submission::State state) {
   switch (state) {
     case v1::Submission::COMPLETED:

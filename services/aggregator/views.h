@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "absl/strings/string_view.h"
+#include "assay/shard/v1/shard.pb.h"
 #include "assay/storage/v1/shard_state.pb.h"
 #include "assay/v1/submission.pb.h"
 
@@ -16,6 +18,8 @@ v1::Submission ClearViewOf(const storage::v1::SubmissionRow& row,
                            const std::vector<const storage::v1::EvaluationRow*>& evaluations);
 // Adds the names kept in `row.personal`, if they are still there.
 void AddPersonal(const storage::v1::SubmissionRow& row, v1::Submission& submission);
+
+shard::v1::AssessmentEntry AssessmentViewOf(const storage::v1::AssessmentRow& row, absl::string_view assessment_key);
 
 bool IsTerminal(v1::Submission::State state);
 

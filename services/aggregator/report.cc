@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/aggregator/report.h"
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "assay/event/v1/work.pb.h"
+
+namespace assay::aggregator {
+namespace {
+
+using v1::EvaluationReport;
+
+constexpr uint64_t kMaxResultBytes = 16 << 20;
+constexpr uint64_t kMaxLoadRunBytes = 1 << 20;
+constexpr uint64_t kMaxSpanBytes = 64 << 10;
+constexpr size_t kMaxExcerpt = 2000;
+// Everything a report holds stays below the largest message that is sent.
+constexpr size_t kMaxAttachedBytes = 24 << 20;
+
+template <typename Message, typename Less>
+void SortBy(google::protobuf::RepeatedPtrField<Message>* field, Less less) {
+  std::stable_sort(field->pointer_begin(), field->pointer_end(),
+                   [&](const Message* a, const Message* b) { return less(*a, *b); });
+}
+
+// What the fold counted, for when the document with the words cannot be read.
+EvaluationReport BareReport(const storage::v1::ResultRow& result) {
+  EvaluationReport report;
+  for (const event::v1::FoldObservation& counted : result.observations()) {
+    v1::Observation& observation = *report.add_observations();
+    observation.set_criterion(counted.criterion());
+    observation.set_state(counted.state());
+    observation.set_authorship(counted.authorship());
+    observation.set_value(counted.value());
+    observation.set_standard_error(counted.standard_error());
+    observation.set_method(counted.method());
+    observation.set_rationale("the words of this result cannot be read at the moment");
+    for (const std::string& evidence : counted.evidence()) {
+      const absl::StatusOr<Digest> digest = Digest::FromBytes(evidence);
+      if (digest.ok()) observation.add_evidence(digest->ToString());
+    }
+  }
+  for (const event::v1::FoldClaim& counted : result.claims()) {
+    v1::Claim& claim = *report.add_claims();
+    claim.set_id(counted.claim());
+    claim.set_verdict(counted.verdict());
+  }
+  return report;
+}
+
+void Append(EvaluationReport part, EvaluationReport& report, std::vector<v1::Claim>& claims) {
+  for (auto& observation : *part.mutable_observations()) *report.add_observations() = std::move(observation);
+  for (auto& finding : *part.mutable_findings()) *report.add_findings() = std::move(finding);
+  for (auto& route : *part.mutable_routes()) *report.add_routes() = std::move(route);
+  for (auto& evidence : *part.mutable_evidence()) *report.add_evidence() = std::move(evidence);
+  for (auto& limit : *part.mutable_platform_limits()) *report.add_platform_limits() = std::move(limit);
+  for (auto& claim : *part.mutable_claims()) claims.push_back(std::move(claim));
+  for (auto& [digest, run] : *part.mutable_load_runs()) (*report.mutable_load_runs())[digest] = std::move(run);
+}
+
+void FillBehaviours(const ReportInputs& inputs, const Domain& domain, EvaluationReport& report) {
+  std::map<std::string, std::vector<std::string>> known;
+  const auto behaviours_of = [&](const std::string& criterion) -> const std::vector<std::string>& {
+    const auto [place, is_new] = known.try_emplace(criterion);
+    if (is_new) place->second = domain.BehavioursOf(inputs.framework_digest, criterion);
+    return place->second;
+  };
+  for (v1::Observation& observation : *report.mutable_observations()) {
+    const auto& behaviours = behaviours_of(observation.criterion());
+    *observation.mutable_behaviours() = {behaviours.begin(), behaviours.end()};
+  }
+  for (v1::Finding& finding : *report.mutable_findings()) {
+    if (finding.criterion().empty() || !finding.behaviours().empty()) continue;
+    const auto& behaviours = behaviours_of(finding.criterion());
+    *finding.mutable_behaviours() = {behaviours.begin(), behaviours.end()};
+  }
+}
+
+void SortParts(EvaluationReport& report) {
+  SortBy(report.mutable_observations(),
+         [](const v1::Observation& a, const v1::Observation& b) { return a.criterion() < b.criterion(); });
+  SortBy(report.mutable_findings(), [](const v1::Finding& a, const v1::Finding& b) {
+    return std::tuple(-a.severity(), std::string_view(a.file()), a.line(), std::string_view(a.check())) <
+           std::tuple(-b.severity(), std::string_view(b.file()), b.line(), std::string_view(b.check()));
+  });
+  // One entry for each digest.
+  std::map<std::string, v1::Evidence> evidence;
+  for (v1::Evidence& entry : *report.mutable_evidence()) evidence.try_emplace(entry.digest(), std::move(entry));
+  report.clear_evidence();
+  for (auto& [digest, entry] : evidence) *report.add_evidence() = std::move(entry);
+}
+
+absl::StatusOr<std::string> ReadBlob(absl::string_view digest, const blob::Owner& owner, uint64_t max_bytes,
+                                     blob::BlobStore& blobs) {
+  ASSAY_ASSIGN_OR_RETURN(const Digest parsed, Digest::Parse(digest));
+  return blob::Get(blobs, owner, parsed, max_bytes);
+}
+
+void AttachBytes(const ReportInputs& inputs, blob::BlobStore& blobs, EvaluationReport& report) {
+  size_t attached = 0;
+  for (const v1::Evidence& evidence : report.evidence()) {
+    if (evidence.kind() != v1::Evidence::LOAD_RUN || report.load_runs().count(evidence.digest()) > 0) continue;
+    absl::StatusOr<std::string> run = ReadBlob(evidence.digest(), inputs.owner, kMaxLoadRunBytes, blobs);
+    if (!run.ok() || attached + run->size() > kMaxAttachedBytes) continue;
+    attached += run->size();
+    (*report.mutable_load_runs())[evidence.digest()] = *std::move(run);
+  }
+  for (v1::Finding& finding : *report.mutable_findings()) {
+    if (finding.evidence().empty() || !finding.excerpt().empty()) continue;
+    absl::StatusOr<std::string> span = ReadBlob(finding.evidence(), inputs.owner, kMaxSpanBytes, blobs);
+    if (!span.ok()) continue;
+    size_t cut = std::min(span->size(), kMaxExcerpt);
+    // Never inside a UTF-8 character.
+    while (cut > 0 && cut < span->size() && (static_cast<unsigned char>((*span)[cut]) & 0xC0) == 0x80) --cut;
+    if (attached + cut > kMaxAttachedBytes) break;
+    attached += cut;
+    finding.set_excerpt(span->substr(0, cut));
+  }
+}
+
+void HideRaters(EvaluationReport& report) {
+  for (v1::Submission& submission : *report.mutable_submissions()) {
+    if (submission.kind() == v1::Submission::SCORECARD) submission.clear_source();
+  }
+  for (v1::Evidence& evidence : *report.mutable_evidence()) evidence.clear_rater();
+  for (v1::AreaReadiness& area : *report.mutable_readiness()->mutable_areas()) {
+    for (v1::CompetencyReadiness& competency : *area.mutable_competencies()) {
+      competency.clear_machine_information();
+      competency.clear_human_information();
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<EvaluationReport> ReadResultReport(absl::string_view result_digest, const blob::Owner& owner,
+                                                  blob::BlobStore& blobs) {
+  ASSAY_ASSIGN_OR_RETURN(const std::string bytes, ReadBlob(result_digest, owner, kMaxResultBytes, blobs));
+  event::v1::ResultDocument document;
+  EvaluationReport report;
+  if (!document.ParseFromString(bytes) || !report.ParseFromString(document.report())) {
+    return absl::DataLossError(absl::StrCat("result document ", result_digest, " cannot be read"));
+  }
+  return report;
+}
+
+std::vector<v1::Claim> MergeClaims(const std::vector<v1::Claim>& claims) {
+  std::map<std::string, v1::Claim> merged;
+  for (const v1::Claim& claim : claims) {
+    const auto [place, is_new] = merged.try_emplace(claim.id(), claim);
+    if (is_new) continue;
+    v1::Claim& known = place->second;
+    if (known.statement().empty()) known.set_statement(claim.statement());
+    if (known.file().empty()) {
+      known.set_file(claim.file());
+      known.set_line(claim.line());
+    }
+    // A verdict of a run takes the place of "untested"; two verdicts of runs cannot both stand, the graver one does.
+    const auto weight = [](v1::Claim::Verdict verdict) {
+      return verdict == v1::Claim::REFUTED ? 3 : verdict == v1::Claim::CONFIRMED ? 2
+                                             : verdict == v1::Claim::INCONCLUSIVE ? 1
+                                                                                  : 0;
+    };
+    if (weight(claim.verdict()) > weight(known.verdict())) {
+      known.set_verdict(claim.verdict());
+      known.set_reason(claim.reason());
+    }
+    for (const std::string& evidence : claim.evidence()) {
+      const auto& listed = known.evidence();
+      if (std::find(listed.begin(), listed.end(), evidence) == listed.end()) known.add_evidence(evidence);
+    }
+  }
+  std::vector<v1::Claim> result;
+  for (auto& [id, claim] : merged) {
+    if (claim.verdict() == v1::Claim::VERDICT_UNSPECIFIED) claim.set_verdict(v1::Claim::UNTESTED);
+    result.push_back(std::move(claim));
+  }
+  return result;
+}
+
+EvaluationReport BuildReport(const ReportInputs& inputs, bool for_candidate, bool full, blob::BlobStore& blobs,
+                             const Domain& domain) {
+  EvaluationReport report;
+  report.set_candidate(inputs.candidate);
+  report.set_assessment(inputs.assessment);
+  report.set_framework(inputs.framework);
+  *report.mutable_readiness() = inputs.readiness;
+  std::vector<v1::Claim> claims;
+  for (const CountedEvaluation& counted : inputs.evidence.evaluations) {
+    absl::StatusOr<EvaluationReport> part = ReadResultReport(counted.evaluation.result_digest(), inputs.owner, blobs);
+    Append(part.ok() ? *std::move(part) : BareReport(counted.result), report, claims);
+  }
+  for (const v1::Submission& submission : inputs.submissions) {
+    *report.add_submissions() = submission;
+    if (!submission.superseded_by().empty() || submission.withdrawn()) continue;
+    for (const v1::Evaluation& evaluation : submission.evaluations()) {
+      *report.add_evaluations() = evaluation;
+      // A submission that cannot be evaluated may still have findings that say why.
+      if (evaluation.state() != v1::Evaluation::FAILED || evaluation.result_digest().empty()) continue;
+      absl::StatusOr<EvaluationReport> part = ReadResultReport(evaluation.result_digest(), inputs.owner, blobs);
+      if (!part.ok()) continue;
+      part->clear_observations();
+      part->clear_claims();
+      Append(*std::move(part), report, claims);
+    }
+  }
+  for (v1::Claim& claim : MergeClaims(claims)) *report.add_claims() = std::move(claim);
+  FillBehaviours(inputs, domain, report);
+  SortParts(report);
+  if (full) {
+    AttachBytes(inputs, blobs, report);
+  } else {
+    report.clear_load_runs();
+  }
+  if (for_candidate) HideRaters(report);
+  return report;
+}
+
+}  // namespace assay::aggregator

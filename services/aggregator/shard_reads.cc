@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/aggregator/shard_reads.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <google/protobuf/util/json_util.h>
+
+#include "absl/strings/str_cat.h"
+#include "services/aggregator/keys.h"
+#include "services/aggregator/proto_time.h"
+#include "services/aggregator/report.h"
+#include "services/aggregator/shard.h"
+#include "services/aggregator/views.h"
+
+namespace assay::aggregator {
+namespace {
+
+using shard::v1::ListPosition;
+using shard::v1::Scope;
+using storage::v1::AssessmentRow;
+using storage::v1::EvaluationRow;
+using storage::v1::SubmissionRow;
+
+constexpr uint32_t kMaxPage = 500;
+// How many rows a filtered list looks at before it answers with what it has.
+constexpr size_t kMaxLooked = 5000;
+constexpr uint64_t kMaxDocumentBytes = 4 << 20;
+
+absl::Status NoSubmission(absl::string_view id) { return absl::NotFoundError(absl::StrCat("submission ", id, " not found")); }
+
+// The record as the API shows it, with the names the shard keeps apart.
+void AddNames(const AssessmentRow& row, v1::ReadinessRecord& record) {
+  event::v1::PersonalFacts facts;
+  if (!facts.ParseFromString(row.personal())) return;
+  record.set_candidate(facts.candidate());
+  record.set_assessment(facts.assessment());
+}
+
+// Where a scan that goes on after `position` begins. Lists sort by time, newest first, then by shard, then by offset,
+// newest first: of that very time a later shard's rows are still to come, an earlier one's are past.
+std::string StartAfter(const std::string& prefix, const ListPosition& position, uint32_t shard) {
+  const absl::Time time = absl::FromUnixMicros(position.time_micros());
+  if (shard > position.shard()) return prefix + AgeSuffix(time, INT64_MAX);
+  return prefix + AgeSuffix(time, shard == position.shard() ? position.offset() : 0) + '\0';
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Submission> ShardReads::LoadView(const SubmissionRow& row) const {
+  std::vector<EvaluationRow> evaluations;
+  evaluations.reserve(row.evaluation_ids_size());
+  for (const std::string& id : row.evaluation_ids()) {
+    ASSAY_ASSIGN_OR_RETURN(
+        std::optional<EvaluationRow> evaluation,
+        rows_.Find<EvaluationRow>(kEvaluationTable,
+                                  Key(row.tenant(), row.candidate_key(), row.accepted().submission_id(), id)));
+    // Gone when an erasure came between the two reads.
+    if (evaluation) evaluations.push_back(*std::move(evaluation));
+  }
+  std::vector<const EvaluationRow*> pointers;
+  for (const EvaluationRow& evaluation : evaluations) pointers.push_back(&evaluation);
+  v1::Submission view = ClearViewOf(row, pointers);
+  AddPersonal(row, view);
+  if (row.state() == v1::Submission::QUEUED) {
+    uint64_t sequence = UINT64_MAX;
+    std::string lane;
+    for (const EvaluationRow& evaluation : evaluations) {
+      if (evaluation.outbox_sequence() == 0 || evaluation.outbox_sequence() >= sequence) continue;
+      sequence = evaluation.outbox_sequence();
+      lane = evaluation.lane();
+    }
+    if (!lane.empty()) {
+      ASSAY_ASSIGN_OR_RETURN(std::vector<store::Row> ahead, rows_.Scan(kOutboxTable, "", "", 1000));
+      uint32_t count = 0;
+      for (const store::Row& waiting : ahead) {
+        storage::v1::OutboxRow message;
+        if (ParseHex16(waiting.key) >= sequence) break;
+        if (message.ParseFromString(waiting.value) && message.work().lane() == lane) ++count;
+      }
+      view.set_queue_position(count);
+    }
+  }
+  return view;
+}
+
+absl::StatusOr<AssessmentRow> ShardReads::FindAssessment(const Scope& scope) const {
+  ASSAY_ASSIGN_OR_RETURN(
+      std::optional<AssessmentRow> row,
+      rows_.Find<AssessmentRow>(kAssessmentTable, Key(scope.tenant(), scope.candidate_key(), scope.assessment_key())));
+  if (!row) return absl::NotFoundError("nothing was submitted for this candidate and assessment");
+  return *std::move(row);
+}
+
+absl::StatusOr<shard::v1::FindRequestResponse> ShardReads::FindRequest(
+    const shard::v1::FindRequestRequest& request) const {
+  const Scope& scope = request.scope();
+  ASSAY_ASSIGN_OR_RETURN(
+      std::optional<storage::v1::RequestRow> row,
+      rows_.Find<storage::v1::RequestRow>(kRequestTable, Key(scope.tenant(), scope.candidate_key(), request.key())));
+  if (!row) return absl::NotFoundError("no such request");
+  shard::v1::FindRequestResponse response;
+  response.set_request_digest(row->request_digest());
+  response.set_offset(row->offset());
+  return response;
+}
+
+absl::StatusOr<shard::v1::GetSubmissionResponse> ShardReads::GetSubmission(
+    const shard::v1::GetSubmissionRequest& request) const {
+  const Scope& scope = request.scope();
+  std::string candidate = scope.candidate_key();
+  if (candidate.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(std::optional<std::string> owner,
+                           rows_.Get(kIndexTable, IdKey(scope.tenant(), request.id())));
+    if (!owner) return NoSubmission(request.id());
+    candidate = *owner;
+  }
+  ASSAY_ASSIGN_OR_RETURN(
+      std::optional<SubmissionRow> row,
+      rows_.Find<SubmissionRow>(kSubmissionTable, Key(scope.tenant(), candidate, request.id())));
+  if (!row) return NoSubmission(request.id());
+  shard::v1::GetSubmissionResponse response;
+  ASSAY_ASSIGN_OR_RETURN(*response.mutable_submission(), LoadView(*row));
+  response.set_candidate_key(candidate);
+  response.set_assessment_key(row->assessment_key());
+  response.set_framework_digest(row->accepted().framework_digest());
+  *response.mutable_plugins() = row->accepted().plugins();
+  return response;
+}
+
+absl::StatusOr<shard::v1::ListSubmissionsResponse> ShardReads::ListSubmissions(
+    const shard::v1::ListSubmissionsRequest& request) const {
+  const Scope& scope = request.scope();
+  const bool whole_tenant = scope.candidate_key().empty();
+  const std::string prefix =
+      whole_tenant ? RecentPrefix(scope.tenant()) : HistoryPrefix(scope.tenant(), scope.candidate_key());
+  const uint32_t limit = std::min(request.limit(), kMaxPage);
+  std::string from = request.has_after() ? StartAfter(prefix, request.after(), shard_) : "";
+  shard::v1::ListSubmissionsResponse response;
+  for (size_t looked = 0; looked < kMaxLooked;) {
+    constexpr size_t kPage = 100;
+    ASSAY_ASSIGN_OR_RETURN(std::vector<store::Row> page, rows_.Scan(kIndexTable, prefix, from, kPage));
+    for (const store::Row& index : page) {
+      const std::string key = whole_tenant ? absl::StrCat(scope.tenant(), "/", index.value)
+                                           : Key(scope.tenant(), scope.candidate_key(), index.value);
+      ASSAY_ASSIGN_OR_RETURN(std::optional<SubmissionRow> row, rows_.Find<SubmissionRow>(kSubmissionTable, key));
+      if (!row) continue;
+      if (!scope.assessment_key().empty() && row->assessment_key() != scope.assessment_key()) continue;
+      if (request.kind() != v1::Submission::KIND_UNSPECIFIED && row->accepted().kind() != request.kind()) continue;
+      auto& entry = *response.add_entries();
+      ASSAY_ASSIGN_OR_RETURN(*entry.mutable_submission(), LoadView(*row));
+      const Age age = ParseAgeSuffix(index.key);
+      entry.mutable_position()->set_time_micros(age.time_micros);
+      entry.mutable_position()->set_shard(shard_);
+      entry.mutable_position()->set_offset(age.offset);
+      if (static_cast<uint32_t>(response.entries_size()) >= limit) return response;
+    }
+    if (page.size() < kPage) break;
+    looked += page.size();
+    from = page.back().key + '\0';
+  }
+  return response;
+}
+
+absl::StatusOr<shard::v1::AssessmentEntry> ShardReads::GetAssessment(
+    const shard::v1::GetAssessmentRequest& request) const {
+  ASSAY_ASSIGN_OR_RETURN(const AssessmentRow row, FindAssessment(request.scope()));
+  return AssessmentViewOf(row, request.scope().assessment_key());
+}
+
+absl::StatusOr<shard::v1::ListAssessmentsResponse> ShardReads::ListAssessments(
+    const shard::v1::ListAssessmentsRequest& request) const {
+  const Scope& scope = request.scope();
+  const std::string prefix = Key(scope.tenant(), scope.candidate_key()) + "/";
+  const std::string from = request.after().empty() ? "" : prefix + request.after() + '\0';
+  ASSAY_ASSIGN_OR_RETURN(std::vector<store::Row> page,
+                         rows_.Scan(kAssessmentTable, prefix, from, std::min(request.limit(), kMaxPage)));
+  shard::v1::ListAssessmentsResponse response;
+  for (const store::Row& stored : page) {
+    AssessmentRow row;
+    if (!row.ParseFromString(stored.value)) return absl::DataLossError("an assessment cannot be read");
+    *response.add_assessments() = AssessmentViewOf(row, stored.key.substr(prefix.size()));
+  }
+  return response;
+}
+
+absl::StatusOr<v1::ReadinessRecord> ShardReads::GetReadiness(const shard::v1::GetReadinessRequest& request) const {
+  const Scope& scope = request.scope();
+  const std::string key = Key(scope.tenant(), scope.candidate_key(), scope.assessment_key());
+  ASSAY_ASSIGN_OR_RETURN(std::optional<storage::v1::ReadinessRow> row,
+                         rows_.Find<storage::v1::ReadinessRow>(kReadinessTable, key));
+  if (!row) return absl::NotFoundError("nothing was submitted for this candidate and assessment");
+  ASSAY_ASSIGN_OR_RETURN(const AssessmentRow assessment, FindAssessment(scope));
+  v1::ReadinessRecord record = std::move(*row->mutable_record());
+  AddNames(assessment, record);
+  return record;
+}
+
+absl::StatusOr<v1::EvaluationReport> ShardReads::GetReport(const shard::v1::GetReportRequest& request) const {
+  const Scope& scope = request.scope();
+  ASSAY_ASSIGN_OR_RETURN(const AssessmentRow assessment, FindAssessment(scope));
+  shard::v1::GetReadinessRequest readiness;
+  *readiness.mutable_scope() = scope;
+  ASSAY_ASSIGN_OR_RETURN(v1::ReadinessRecord record, GetReadiness(readiness));
+  shard::v1::ListSubmissionsRequest list;
+  *list.mutable_scope() = scope;
+  list.set_limit(kMaxPage);
+  ASSAY_ASSIGN_OR_RETURN(shard::v1::ListSubmissionsResponse submissions, ListSubmissions(list));
+
+  ReportInputs inputs;
+  inputs.candidate = record.candidate();
+  inputs.assessment = record.assessment();
+  inputs.framework = assessment.framework();
+  inputs.framework_digest = assessment.framework_digest();
+  inputs.owner = {scope.tenant(), scope.candidate_key()};
+  inputs.readiness = std::move(*record.mutable_readiness());
+  for (auto& entry : *submissions.mutable_entries()) {
+    if (entry.submission().state() == v1::Submission::ERASED) continue;
+    inputs.submissions.push_back(std::move(*entry.mutable_submission()));
+  }
+  ASSAY_ASSIGN_OR_RETURN(inputs.evidence, CollectEvidence(rows_, scope.tenant(), scope.candidate_key(),
+                                                          scope.assessment_key(), assessment));
+  return BuildReport(inputs, request.for_candidate(), request.full(), blobs_, domain_);
+}
+
+absl::StatusOr<v1::Evidence> ShardReads::FindEvidence(const shard::v1::FindEvidenceRequest& request) const {
+  const blob::Owner owner{request.scope().tenant(), request.scope().candidate_key()};
+  const absl::Status unknown = absl::NotFoundError("no evidence of this candidate has that digest");
+  const absl::StatusOr<Digest> digest = Digest::Parse(request.digest());
+  if (!digest.ok()) return unknown;
+  const absl::StatusOr<blob::BlobInfo> blob = blobs_.Stat(owner, *digest);
+  if (absl::IsNotFound(blob.status())) return unknown;
+  if (!blob.ok()) return blob.status();
+  v1::Evidence evidence;
+  evidence.set_digest(request.digest());
+  evidence.set_size(blob->size);
+  // The results of the newest submissions say what it is.
+  shard::v1::ListSubmissionsRequest list;
+  *list.mutable_scope() = request.scope();
+  list.mutable_scope()->clear_assessment_key();
+  list.set_limit(100);
+  ASSAY_ASSIGN_OR_RETURN(shard::v1::ListSubmissionsResponse submissions, ListSubmissions(list));
+  for (const auto& entry : submissions.entries()) {
+    for (const v1::Evaluation& evaluation : entry.submission().evaluations()) {
+      const absl::StatusOr<v1::EvaluationReport> part = ReadResultReport(evaluation.result_digest(), owner, blobs_);
+      if (!part.ok()) continue;
+      for (const v1::Evidence& known : part->evidence()) {
+        if (known.digest() == request.digest()) return known;
+      }
+    }
+  }
+  return evidence;
+}
+
+absl::StatusOr<shard::v1::ListDecisionsResponse> ShardReads::ListDecisions(
+    const shard::v1::ListDecisionsRequest& request) const {
+  shard::v1::ListSubmissionsRequest list;
+  *list.mutable_scope() = request.scope();
+  if (request.has_after()) *list.mutable_after() = request.after();
+  list.set_limit(request.limit());
+  list.set_kind(v1::Submission::DECISION);
+  ASSAY_ASSIGN_OR_RETURN(shard::v1::ListSubmissionsResponse submissions, ListSubmissions(list));
+  shard::v1::ListDecisionsResponse response;
+  for (const auto& entry : submissions.entries()) {
+    const v1::Submission& submission = entry.submission();
+    if (submission.state() == v1::Submission::ERASED) continue;
+    const std::string key =
+        Key(request.scope().tenant(), request.scope().candidate_key(), submission.id());
+    ASSAY_ASSIGN_OR_RETURN(std::optional<SubmissionRow> row, rows_.Find<SubmissionRow>(kSubmissionTable, key));
+    if (!row) continue;
+    ASSAY_ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(row->accepted().blob_digest()));
+    ASSAY_ASSIGN_OR_RETURN(const std::string json,
+                           blob::Get(blobs_, {row->tenant(), row->candidate_key()}, digest, kMaxDocumentBytes));
+    auto& decision = *response.add_entries();
+    *decision.mutable_position() = entry.position();
+    decision.mutable_decision()->set_id(submission.id());
+    *decision.mutable_decision()->mutable_record_time() = submission.accept_time();
+    if (!google::protobuf::util::JsonStringToMessage(json, decision.mutable_decision()->mutable_document()).ok()) {
+      return absl::DataLossError(absl::StrCat("the document of decision ", submission.id(), " cannot be read"));
+    }
+  }
+  return response;
+}
+
+absl::StatusOr<uint64_t> ShardReads::NextChange() const {
+  ASSAY_ASSIGN_OR_RETURN(std::optional<storage::v1::ShardMeta> meta,
+                         rows_.Find<storage::v1::ShardMeta>(kMetaTable, kMetaKey));
+  return meta ? meta->next_change_sequence() : 0;
+}
+
+absl::StatusOr<shard::v1::ReadChangesResponse> ShardReads::ReadChanges(
+    const shard::v1::ReadChangesRequest& request) const {
+  const Scope& scope = request.scope();
+  ASSAY_ASSIGN_OR_RETURN(const uint64_t end, NextChange());
+  if (request.from() + kChangeHistory < end) {
+    return absl::OutOfRangeError("the history of changes no longer reaches back that far");
+  }
+  ASSAY_ASSIGN_OR_RETURN(std::vector<store::Row> page,
+                         rows_.Scan(kChangeTable, "", Hex16(request.from()), std::min(request.limit(), kMaxPage)));
+  shard::v1::ReadChangesResponse response;
+  response.set_next(request.from());
+  for (const store::Row& stored : page) {
+    storage::v1::ChangeRow row;
+    if (!row.ParseFromString(stored.value)) return absl::DataLossError("a change cannot be read");
+    const uint64_t sequence = ParseHex16(stored.key);
+    response.set_next(sequence + 1);
+    if (row.tenant() != scope.tenant()) continue;
+    if (!scope.candidate_key().empty() && row.candidate_key() != scope.candidate_key()) continue;
+    if (!scope.assessment_key().empty() && row.assessment_key() != scope.assessment_key()) continue;
+    if (request.readiness() != row.submission_id().empty()) continue;
+    auto& change = *response.add_changes();
+    change.set_sequence(sequence);
+    *change.mutable_time() = row.time();
+    change.set_change(row.change());
+    if (request.readiness()) {
+      *change.mutable_readiness() = std::move(*row.mutable_readiness());
+      ASSAY_ASSIGN_OR_RETURN(
+          std::optional<AssessmentRow> assessment,
+          rows_.Find<AssessmentRow>(kAssessmentTable, Key(row.tenant(), row.candidate_key(), row.assessment_key())));
+      if (!assessment) continue;
+      AddNames(*assessment, *change.mutable_readiness());
+      continue;
+    }
+    *change.mutable_submission() = std::move(*row.mutable_submission());
+    ASSAY_ASSIGN_OR_RETURN(
+        std::optional<SubmissionRow> submission,
+        rows_.Find<SubmissionRow>(kSubmissionTable, Key(row.tenant(), row.candidate_key(), row.submission_id())));
+    if (submission) AddPersonal(*submission, *change.mutable_submission());
+  }
+  return response;
+}
+
+}  // namespace assay::aggregator
