@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/aggregator/catalog_domain.h"
+#include "services/aggregator/shard_reads.h"
+#include "services/common/base/clock.h"
+#include "services/common/blob/blob_store.h"
+#include "services/common/log/log.h"
+#include "services/common/log/work_queue.h"
+
+namespace assay::aggregator {
+
+// Owns shards: applies the journal, dispatches work, keeps timers, answers reads. The only file here that builds
+// concrete types. Thread-safe.
+class Server {
+ public:
+  struct Options {
+    // One folder for each shard is made in it.
+    std::string directory;
+    uint32_t shards = 4;
+    // Answers reads from what is on disk; follows no journal.
+    bool read_only = false;
+    // Names this process in what it journals.
+    std::string instance;
+    // Secret of this data folder: work carries a MAC made with it. Never changes.
+    std::string capability_key;
+    std::vector<std::shared_ptr<const readiness::CompiledFramework>> frameworks;
+    // Ends a running attempt. Must not block.
+    std::function<void(absl::string_view evaluation_id)> cancel;
+  };
+
+  // Opens the stores. `log` and `queue` are null when read_only; everything passed in must outlive the server.
+  // Errors name the shard: see ShardOwner::Create and RocksStore::Open.
+  static absl::StatusOr<std::unique_ptr<Server>> Create(Options options, log::Log* log, log::WorkQueue* queue,
+                                                        blob::BlobStore& blobs, Clock& clock);
+  ~Server();
+
+  void Start();
+  // Ends the threads: nothing is applied or dispatched any more. Reads go on until destruction. Called once.
+  void Stop();
+
+  uint32_t shards() const { return static_cast<uint32_t>(shards_.size()); }
+  // OK while every shard applies what is journaled; else why one does not.
+  absl::Status health() const;
+  // Records journaled and not applied yet, over all shards; for metrics.
+  uint64_t lag() const;
+
+  // Reads of one shard once `wait_for_offset` is applied (-1: at once). UNAVAILABLE: not within `deadline`.
+  absl::StatusOr<const ShardReads*> Read(uint32_t shard, int64_t wait_for_offset, absl::Time deadline) const;
+  // Calls `listener` after changes of a shard, from its thread, until the handle goes. Null for a server that is
+  // read-only: nothing ever changes.
+  std::shared_ptr<void> Subscribe(uint32_t shard, std::function<void()> listener);
+
+  // SHA-256 over all rows of a shard: equal for equal journals.
+  absl::StatusOr<std::string> StateHash(uint32_t shard) const;
+  // Counters of a shard, for metrics.
+  absl::StatusOr<storage::v1::ShardMeta> Meta(uint32_t shard) const;
+
+ private:
+  struct Shard;
+  Server(Options options, log::Log* log, blob::BlobStore& blobs, Clock& clock);
+  absl::Status OpenShard(uint32_t index, log::WorkQueue* queue);
+
+  const Options options_;
+  log::Log* const log_;
+  blob::BlobStore& blobs_;
+  Clock& clock_;
+  const CatalogDomain domain_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+};
+
+}  // namespace assay::aggregator
