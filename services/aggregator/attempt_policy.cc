@@ -34,7 +34,7 @@ AttemptDecision Decide(AttemptFault fault, absl::Time now, storage::v1::Evaluati
   switch (fault) {
     case AttemptFault::kSubmission:
       row.set_submission_faults(row.submission_faults() + 1);
-      return {row.submission_faults() < 2 ? Next::kRetry : Next::kFail, absl::ZeroDuration(), Evaluation::SUBMISSION};
+      return {Next::kFail, absl::ZeroDuration(), Evaluation::SUBMISSION};
     case AttemptFault::kTransient:
       row.set_transient_faults(row.transient_faults() + 1);
       return {row.transient_faults() < 3 ? Next::kRetry : Next::kPark,

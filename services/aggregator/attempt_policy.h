@@ -12,7 +12,7 @@ namespace assay::aggregator {
 
 // Why an attempt came to nothing.
 enum class AttemptFault {
-  // The submission cannot be evaluated, says the plugin. Repeated once in a fresh process; twice is an answer.
+  // The submission cannot be evaluated, says the plugin, and said again in a fresh process: an answer.
   kSubmission,
   // The plugin asked for another try: three in all.
   kTransient,

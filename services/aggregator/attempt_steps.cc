@@ -61,7 +61,7 @@ absl::Status ShardStep::OnAttemptStarted(const event::v1::AttemptStarted& starte
   EvaluationRow* evaluation = subject ? subject->Find(started.evaluation_id()) : nullptr;
   if (evaluation == nullptr || !IsInFlight(evaluation->state()) || started.attempt() != evaluation->attempt() ||
       !HoldsCapability(context_.capability_key, *evaluation, started.attempt(), started.capability())) {
-    Illegal("started");
+    Illegal();
     return absl::OkStatus();
   }
   evaluation->set_starts(evaluation->starts() + 1);
@@ -87,7 +87,7 @@ absl::Status ShardStep::OnAttemptProgress(const event::v1::AttemptProgress& prog
   if (evaluation == nullptr || evaluation->state() != Evaluation::RUNNING ||
       progress.attempt() != evaluation->attempt() ||
       !HoldsCapability(context_.capability_key, *evaluation, progress.attempt(), progress.capability())) {
-    Illegal("progress");
+    Illegal();
     return absl::OkStatus();
   }
   SetTimer(TimerFired::HEARTBEAT, time_ + TimesOf(evaluation->lane()).heartbeat, *evaluation,
@@ -108,7 +108,7 @@ absl::Status ShardStep::OnEvaluationFinished(const EvaluationFinished& finished)
   ASSAY_ASSIGN_OR_RETURN(std::optional<Subject> subject, Load(finished.submission_id()));
   EvaluationRow* evaluation = subject ? subject->Find(finished.evaluation_id()) : nullptr;
   if (evaluation == nullptr) {
-    Illegal("finished");
+    Illegal();
     return absl::OkStatus();
   }
   storage::v1::Counters& counters = *meta_.mutable_counters();
@@ -238,7 +238,7 @@ absl::Status ShardStep::OnReleased(const event::v1::EvaluationReleased& released
   EvaluationRow* evaluation = subject ? subject->Find(released.evaluation_id()) : nullptr;
   if (evaluation == nullptr || evaluation->state() != Evaluation::PARKED ||
       (released.plugin_digest().empty() && evaluation->plugin_digest().empty())) {
-    Illegal("released");
+    Illegal();
     return absl::OkStatus();
   }
   if (!released.plugin_digest().empty()) evaluation->set_plugin_digest(released.plugin_digest());

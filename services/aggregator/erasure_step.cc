@@ -9,9 +9,11 @@ namespace assay::aggregator {
 
 absl::Status ShardStep::OnErasure() {
   if (candidate_.empty()) {
-    Illegal("erasure");
+    Illegal();
     return absl::OkStatus();
   }
+  ASSAY_ASSIGN_OR_RETURN(const bool repeated, IsRepeated());
+  if (repeated) return absl::OkStatus();
   const std::string prefix = Key(tenant_, candidate_) + "/";
   std::string from;
   std::vector<SubmissionRow> submissions;
@@ -49,15 +51,14 @@ absl::Status ShardStep::EraseSubmission(const SubmissionRow& row) {
   const std::string& id = row.accepted().submission_id();
   if (row.state() == v1::Submission::ERASED) return absl::OkStatus();
   ASSAY_ASSIGN_OR_RETURN(std::optional<Subject> subject, Load(id));
+  bool running_one = false;
   for (auto& [evaluation_id, evaluation] : subject->evaluations) {
     const bool may_run = evaluation.state() == v1::Evaluation::DISPATCHED ||
                          evaluation.state() == v1::Evaluation::RUNNING;
     ClearAttempt(evaluation);
-    if (!may_run) continue;
-    storage::v1::OutboxRow notice;
-    notice.mutable_cancel()->set_evaluation_id(evaluation_id);
-    AppendOutbox(notice);
+    running_one |= may_run;
   }
+  if (running_one) AppendCancel(id);
   SubmissionRow tombstone;
   tombstone.set_tenant(tenant_);
   tombstone.set_candidate_key(candidate_);

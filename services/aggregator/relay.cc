@@ -157,7 +157,7 @@ absl::StatusOr<Relay::Delivered> Relay::Deliver(const storage::v1::OutboxRow& ro
       return Delivered::kYes;
     }
     case storage::v1::OutboxRow::kCancel:
-      options_.cancel(row.cancel().evaluation_id());
+      options_.cancel(row.cancel().submission_id());
       return Delivered::kYes;
     case storage::v1::OutboxRow::kEraseBlobs:
       ASSAY_RETURN_IF_ERROR(EraseBlobs(row.erase_blobs()));

@@ -36,8 +36,8 @@ class Relay {
     int32_t partition = 0;
     // Writes TimerFired and RelayCheckpoint under this name.
     std::string writer;
-    // Ends a running attempt of that evaluation, wherever it runs. Must not block.
-    std::function<void(absl::string_view evaluation_id)> cancel;
+    // Ends what runs of a submission. Must not block for long.
+    std::function<void(absl::string_view submission_id)> cancel;
     // How long workers get after a start before their silence means anything.
     absl::Duration start_grace = absl::Seconds(60);
   };

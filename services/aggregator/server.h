@@ -33,8 +33,8 @@ class Server {
     // Secret of this data folder: work carries a MAC made with it. Never changes.
     std::string capability_key;
     std::vector<std::shared_ptr<const readiness::CompiledFramework>> frameworks;
-    // Ends a running attempt. Must not block.
-    std::function<void(absl::string_view evaluation_id)> cancel;
+    // Ends what runs of a submission. Must not block for long.
+    std::function<void(absl::string_view submission_id)> cancel;
   };
 
   // Opens the stores. `log` and `queue` are null when read_only; everything passed in must outlive the server.

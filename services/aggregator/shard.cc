@@ -119,7 +119,7 @@ absl::Status ShardStep::OnOwnershipClaimed(const event::v1::OwnershipClaimed& cl
   if (claim.expects_epoch() == meta_.epoch()) {
     meta_.set_epoch(static_cast<uint64_t>(offset_) + 1);
   } else {
-    Illegal("claim");
+    Illegal();
   }
   return absl::OkStatus();
 }
@@ -254,7 +254,24 @@ uint64_t ShardStep::AppendOutbox(const storage::v1::OutboxRow& row) {
   return sequence;
 }
 
-void ShardStep::Illegal(absl::string_view) {
+void ShardStep::AppendCancel(absl::string_view submission_id) {
+  storage::v1::OutboxRow row;
+  row.mutable_cancel()->set_submission_id(std::string(submission_id));
+  AppendOutbox(row);
+}
+
+absl::StatusOr<bool> ShardStep::IsRepeated() {
+  const std::string key = Key(tenant_, candidate_, envelope_.event_id());
+  ASSAY_ASSIGN_OR_RETURN(const std::optional<std::string> known, rows_.Get(kRequestTable, key));
+  if (known) return true;
+  storage::v1::RequestRow row;
+  row.set_offset(offset_);
+  *row.mutable_time() = envelope_.event_time();
+  rows_.Put(kRequestTable, key, row);
+  return false;
+}
+
+void ShardStep::Illegal() {
   meta_.mutable_counters()->set_illegal_transitions(meta_.counters().illegal_transitions() + 1);
 }
 

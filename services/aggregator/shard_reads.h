@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "assay/shard/v1/shard.pb.h"
+#include "assay/v1/report.pb.h"
 #include "services/aggregator/domain.h"
 #include "services/aggregator/rows.h"
 #include "services/common/blob/blob_store.h"

@@ -85,8 +85,10 @@ class ShardStep {
   absl::Status RecomputeReadiness(absl::string_view assessment_key);
   void AppendChange(storage::v1::ChangeRow row);
   uint64_t AppendOutbox(const storage::v1::OutboxRow& row);
-  void Illegal(absl::string_view what);
-  bool IsRepeatedRequest(absl::string_view key) const;
+  void AppendCancel(absl::string_view submission_id);
+  void Illegal();
+  // Whether an event of this id was applied before; remembers it. For requests that a client may send again.
+  absl::StatusOr<bool> IsRepeated();
 
   const ShardContext& context_;
   const event::v1::Envelope& envelope_;

@@ -199,21 +199,19 @@ absl::Status ShardStep::ChooseSpeaker(const SubmissionRow& changed) {
 absl::Status ShardStep::OnCancel(const event::v1::CancelRequested& request) {
   ASSAY_ASSIGN_OR_RETURN(std::optional<Subject> subject, Load(request.submission_id()));
   if (!subject || subject->submission.state() == Submission::ERASED) {
-    Illegal("cancel");
+    Illegal();
     return absl::OkStatus();
   }
-  bool ended_one = false;
+  bool ended_one = false, running_one = false;
   for (auto& [id, evaluation] : subject->evaluations) {
     if (HasEnded(evaluation.state())) continue;
     const bool may_run = evaluation.state() == Evaluation::DISPATCHED || evaluation.state() == Evaluation::RUNNING;
     End(Evaluation::CANCELLED, "cancelled", evaluation);
     ended_one = true;
-    if (!may_run) continue;
-    storage::v1::OutboxRow notice;
-    notice.mutable_cancel()->set_evaluation_id(id);
-    AppendOutbox(notice);
+    running_one |= may_run;
   }
   if (!ended_one) return absl::OkStatus();
+  if (running_one) AppendCancel(request.submission_id());
   subject->submission.set_cancel_requested(true);
   Store(*subject, "cancelled");
   ASSAY_RETURN_IF_ERROR(ChooseSpeaker(subject->submission));
@@ -223,7 +221,7 @@ absl::Status ShardStep::OnCancel(const event::v1::CancelRequested& request) {
 absl::Status ShardStep::OnWithdraw(const event::v1::WithdrawRequested& request) {
   ASSAY_ASSIGN_OR_RETURN(std::optional<Subject> subject, Load(request.submission_id()));
   if (!subject || subject->submission.state() == Submission::ERASED) {
-    Illegal("withdraw");
+    Illegal();
     return absl::OkStatus();
   }
   if (subject->submission.withdrawn()) return absl::OkStatus();
@@ -238,9 +236,11 @@ absl::Status ShardStep::OnWithdraw(const event::v1::WithdrawRequested& request) 
 absl::Status ShardStep::OnRerun(const event::v1::RerunRequested& request) {
   ASSAY_ASSIGN_OR_RETURN(std::optional<Subject> subject, Load(request.submission_id()));
   if (!subject || subject->submission.state() == Submission::ERASED || subject->submission.withdrawn()) {
-    Illegal("rerun");
+    Illegal();
     return absl::OkStatus();
   }
+  ASSAY_ASSIGN_OR_RETURN(const bool repeated, IsRepeated());
+  if (repeated) return absl::OkStatus();
   // Only what has ended runs again; what still runs will give its result.
   std::map<std::string, EvaluationRow> newest;
   for (const auto& [id, row] : subject->evaluations) {
@@ -269,7 +269,7 @@ absl::Status ShardStep::OnAssessmentCreated(const event::v1::AssessmentCreated& 
   ASSAY_ASSIGN_OR_RETURN(std::optional<storage::v1::AssessmentRow> row,
                          rows_.Find<storage::v1::AssessmentRow>(kAssessmentTable, key));
   if (row && row->created()) {
-    Illegal("assessment");
+    Illegal();
     return absl::OkStatus();
   }
   if (context_.domain->FindFramework(created.framework_digest()) == nullptr) {

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/gateway/answers.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/base/status_macros.h"
+#include "services/gateway/validation.h"
+
+namespace assay::gateway {
+namespace {
+
+absl::Time WaitUntil(const Backend& backend, absl::Time deadline) {
+  return std::min(deadline, backend.clock.TimeNow() + kReadWait);
+}
+
+absl::string_view OrMain(const std::string& assessment) {
+  return assessment.empty() ? absl::string_view(kDefaultAssessment) : absl::string_view(assessment);
+}
+
+// What the entries of all shards are merged by: newest first; see StartAfter in the aggregator.
+bool ComesBefore(const shard::v1::ListPosition& a, const shard::v1::ListPosition& b) {
+  return std::tuple(-a.time_micros(), a.shard(), -a.offset()) < std::tuple(-b.time_micros(), b.shard(), -b.offset());
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Submission> Answers::GetSubmission(const Caller& caller, const v1::GetSubmissionRequest& request,
+                                                      absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  ASSAY_ASSIGN_OR_RETURN(Subject subject, SubjectOf(backend_, caller.tenant, request.candidate(), ""));
+  ASSAY_RETURN_IF_ERROR(WaitForToken(backend_, request.read_token(), subject));
+  shard::v1::GetSubmissionRequest get;
+  *get.mutable_scope() = subject.scope;
+  get.set_id(request.id());
+  const bool anywhere = request.candidate().empty() && request.read_token().empty();
+  for (uint32_t shard = anywhere ? 0 : subject.shard;; ++shard) {
+    absl::StatusOr<shard::v1::GetSubmissionResponse> found =
+        backend_.shards.GetSubmission(shard, get, WaitUntil(backend_, deadline));
+    if (found.ok()) return std::move(*found->mutable_submission());
+    if (!anywhere || !absl::IsNotFound(found.status()) || shard + 1 >= backend_.shards.count()) return found.status();
+  }
+}
+
+absl::StatusOr<v1::ListSubmissionsResponse> Answers::ListSubmissions(const Caller& caller,
+                                                                     const v1::ListSubmissionsRequest& request,
+                                                                     absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  ASSAY_ASSIGN_OR_RETURN(Subject subject,
+                         SubjectOf(backend_, caller.tenant, request.candidate(), request.assessment()));
+  const uint32_t home = subject.shard;
+  ASSAY_RETURN_IF_ERROR(WaitForToken(backend_, request.read_token(), subject));
+  const int64_t wait_for_offset = subject.scope.wait_for_offset();
+  const bool whole_tenant = request.candidate().empty();
+  const std::string query = absl::StrCat("submissions/", subject.candidate_key, "/", subject.scope.assessment_key());
+  const int page_size = PageSizeOf(request.page_size());
+
+  shard::v1::ListSubmissionsRequest list;
+  list.set_limit(static_cast<uint32_t>(page_size) + 1);
+  if (!request.page_token().empty()) {
+    ASSAY_ASSIGN_OR_RETURN(*list.mutable_after(), DecodePageToken(*subject.names, query, request.page_token()));
+  }
+  v1::ListSubmissionsResponse response;
+  std::vector<shard::v1::ListSubmissionsResponse::Entry> entries;
+  const uint32_t first = whole_tenant ? 0 : home;
+  const uint32_t last = whole_tenant ? backend_.shards.count() - 1 : home;
+  for (uint32_t shard = first; shard <= last; ++shard) {
+    *list.mutable_scope() = subject.scope;
+    list.mutable_scope()->set_wait_for_offset(shard == subject.shard ? wait_for_offset : -1);
+    absl::StatusOr<shard::v1::ListSubmissionsResponse> page =
+        backend_.shards.ListSubmissions(shard, list, WaitUntil(backend_, deadline));
+    if (!page.ok() && !whole_tenant) return page.status();
+    if (!page.ok()) {
+      response.add_missing_shards(shard);
+      continue;
+    }
+    for (auto& entry : *page->mutable_entries()) entries.push_back(std::move(entry));
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const auto& a, const auto& b) { return ComesBefore(a.position(), b.position()); });
+  for (size_t i = 0; i < entries.size() && i < static_cast<size_t>(page_size); ++i) {
+    *response.add_submissions() = std::move(*entries[i].mutable_submission());
+  }
+  if (entries.size() > static_cast<size_t>(page_size)) {
+    response.set_next_page_token(
+        EncodePageToken(*subject.names, query, entries[static_cast<size_t>(page_size) - 1].position()));
+  }
+  return response;
+}
+
+absl::StatusOr<v1::Assessment> Answers::GetAssessment(const Caller& caller, const v1::GetAssessmentRequest& request,
+                                                      absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  ASSAY_ASSIGN_OR_RETURN(const Subject subject,
+                         SubjectOf(backend_, caller.tenant, request.candidate(), OrMain(request.id())));
+  shard::v1::GetAssessmentRequest get;
+  *get.mutable_scope() = subject.scope;
+  ASSAY_ASSIGN_OR_RETURN(shard::v1::AssessmentEntry entry,
+                         backend_.shards.GetAssessment(subject.shard, get, WaitUntil(backend_, deadline)));
+  return std::move(*entry.mutable_assessment());
+}
+
+absl::StatusOr<v1::ListAssessmentsResponse> Answers::ListAssessments(const Caller& caller,
+                                                                     const v1::ListAssessmentsRequest& request,
+                                                                     absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  ASSAY_ASSIGN_OR_RETURN(const Subject subject, SubjectOf(backend_, caller.tenant, request.candidate(), ""));
+  const std::string query = absl::StrCat("assessments/", subject.candidate_key);
+  const int page_size = PageSizeOf(request.page_size());
+  shard::v1::ListAssessmentsRequest list;
+  *list.mutable_scope() = subject.scope;
+  list.set_limit(static_cast<uint32_t>(page_size));
+  if (!request.page_token().empty()) {
+    ASSAY_ASSIGN_OR_RETURN(*list.mutable_after(), DecodeNameToken(*subject.names, query, request.page_token()));
+  }
+  ASSAY_ASSIGN_OR_RETURN(shard::v1::ListAssessmentsResponse page,
+                         backend_.shards.ListAssessments(subject.shard, list, WaitUntil(backend_, deadline)));
+  v1::ListAssessmentsResponse response;
+  for (auto& entry : *page.mutable_assessments()) *response.add_assessments() = std::move(*entry.mutable_assessment());
+  if (page.assessments_size() == page_size) {
+    response.set_next_page_token(
+        EncodeNameToken(*subject.names, query, page.assessments(page_size - 1).assessment_key()));
+  }
+  return response;
+}
+
+absl::StatusOr<v1::ReadinessRecord> Answers::GetReadiness(const Caller& caller, const v1::GetReadinessRequest& request,
+                                                          absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  ASSAY_ASSIGN_OR_RETURN(Subject subject,
+                         SubjectOf(backend_, caller.tenant, request.candidate(), OrMain(request.assessment())));
+  ASSAY_RETURN_IF_ERROR(WaitForToken(backend_, request.read_token(), subject));
+  shard::v1::GetReadinessRequest get;
+  *get.mutable_scope() = subject.scope;
+  return backend_.shards.GetReadiness(subject.shard, get, WaitUntil(backend_, deadline));
+}
+
+absl::StatusOr<v1::EvaluationReport> Answers::GetReport(const Caller& caller,
+                                                        const v1::GetEvaluationReportRequest& request,
+                                                        absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  ASSAY_ASSIGN_OR_RETURN(Subject subject,
+                         SubjectOf(backend_, caller.tenant, request.candidate(), OrMain(request.assessment())));
+  ASSAY_RETURN_IF_ERROR(WaitForToken(backend_, request.read_token(), subject));
+  shard::v1::GetReportRequest get;
+  *get.mutable_scope() = subject.scope;
+  get.set_for_candidate(request.audience() == v1::GetEvaluationReportRequest::CANDIDATE);
+  get.set_full(request.full());
+  ASSAY_ASSIGN_OR_RETURN(v1::EvaluationReport report,
+                         backend_.shards.GetReport(subject.shard, get, WaitUntil(backend_, deadline)));
+  // What an evaluation ran into comes first; what the machine lacks in general follows.
+  for (const v1::PlatformLimit& limit : backend_.server_info().limits()) {
+    const auto& known = report.platform_limits();
+    const bool is_known = std::any_of(known.begin(), known.end(),
+                                      [&](const v1::PlatformLimit& other) { return other.id() == limit.id(); });
+    if (!is_known) *report.add_platform_limits() = limit;
+  }
+  return report;
+}
+
+absl::StatusOr<v1::ExplainReadinessResponse> Answers::Explain(const Caller& caller,
+                                                              const v1::ExplainReadinessRequest& request,
+                                                              absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  v1::GetEvaluationReportRequest get;
+  get.set_candidate(request.candidate());
+  get.set_assessment(request.assessment());
+  get.set_read_token(request.read_token());
+  ASSAY_ASSIGN_OR_RETURN(v1::EvaluationReport report, GetReport(caller, get, deadline));
+  return CutToId(std::move(report), request.id());
+}
+
+absl::StatusOr<v1::ListDecisionsResponse> Answers::ListDecisions(const Caller& caller,
+                                                                 const v1::ListDecisionsRequest& request,
+                                                                 absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  ASSAY_ASSIGN_OR_RETURN(const Subject subject,
+                         SubjectOf(backend_, caller.tenant, request.candidate(), request.assessment()));
+  const std::string query = absl::StrCat("decisions/", subject.candidate_key, "/", subject.scope.assessment_key());
+  const int page_size = PageSizeOf(request.page_size());
+  shard::v1::ListDecisionsRequest list;
+  *list.mutable_scope() = subject.scope;
+  list.set_limit(static_cast<uint32_t>(page_size));
+  if (!request.page_token().empty()) {
+    ASSAY_ASSIGN_OR_RETURN(*list.mutable_after(), DecodePageToken(*subject.names, query, request.page_token()));
+  }
+  ASSAY_ASSIGN_OR_RETURN(shard::v1::ListDecisionsResponse page,
+                         backend_.shards.ListDecisions(subject.shard, list, WaitUntil(backend_, deadline)));
+  v1::ListDecisionsResponse response;
+  for (auto& entry : *page.mutable_entries()) *response.add_decisions() = std::move(*entry.mutable_decision());
+  if (page.entries_size() == page_size) {
+    response.set_next_page_token(EncodePageToken(*subject.names, query, page.entries(page_size - 1).position()));
+  }
+  return response;
+}
+
+absl::StatusOr<Answers::OpenEvidence> Answers::GetEvidence(const Caller& caller, const v1::GetEvidenceRequest& request,
+                                                           absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  ASSAY_ASSIGN_OR_RETURN(const Subject subject, SubjectOf(backend_, caller.tenant, request.candidate(), ""));
+  shard::v1::FindEvidenceRequest find;
+  *find.mutable_scope() = subject.scope;
+  find.set_digest(request.digest());
+  OpenEvidence found;
+  ASSAY_ASSIGN_OR_RETURN(found.evidence,
+                         backend_.shards.FindEvidence(subject.shard, find, WaitUntil(backend_, deadline)));
+  ASSAY_ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(request.digest()));
+  ASSAY_ASSIGN_OR_RETURN(found.bytes, backend_.blobs.Open({caller.tenant, subject.candidate_key}, digest));
+  return found;
+}
+
+absl::StatusOr<v1::ListFrameworksResponse> Answers::ListFrameworks(const v1::ListFrameworksRequest& request) const {
+  if (request.page_size() < 0) {
+    Violations violations;
+    violations.Add("page_size", absl::StrCat(request.page_size()), "0 to 500");
+    return violations.ToStatus();
+  }
+  // Public names: a plain position is no secret.
+  size_t from = 0;
+  if (!request.page_token().empty() && !absl::SimpleAtoi(request.page_token(), &from)) {
+    return absl::InvalidArgumentError("page_token: not one this server gave out for this call");
+  }
+  const size_t end = std::min(backend_.frameworks.size(), from + static_cast<size_t>(PageSizeOf(request.page_size())));
+  v1::ListFrameworksResponse response;
+  for (size_t i = from; i < end; ++i) {
+    const readiness::CompiledFramework& framework = *backend_.frameworks[i];
+    auto& entry = *response.add_frameworks();
+    entry.set_name(framework.name());
+    entry.set_digest(framework.digest_text());
+    entry.set_title(framework.proto().title());
+    entry.set_areas(framework.proto().areas_size());
+    for (const v1::Area& area : framework.proto().areas()) {
+      entry.set_competencies(entry.competencies() + area.competencies_size());
+      for (const v1::Competency& competency : area.competencies()) {
+        entry.set_behaviours(entry.behaviours() + competency.behaviours_size());
+      }
+    }
+  }
+  if (end < backend_.frameworks.size()) response.set_next_page_token(absl::StrCat(end));
+  return response;
+}
+
+absl::StatusOr<v1::GetFrameworkResponse> Answers::GetFramework(const v1::GetFrameworkRequest& request) const {
+  ASSAY_ASSIGN_OR_RETURN(const auto framework, backend_.find_framework(request.name()));
+  v1::GetFrameworkResponse response;
+  *response.mutable_framework() = framework->proto();
+  response.set_digest(framework->digest_text());
+  return response;
+}
+
+}  // namespace assay::gateway

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "assay/v1/assessment_service.pb.h"
+#include "assay/v1/decision_service.pb.h"
+#include "assay/v1/evidence_service.pb.h"
+#include "assay/v1/framework_service.pb.h"
+#include "assay/v1/readiness_service.pb.h"
+#include "assay/v1/report_service.pb.h"
+#include "assay/v1/submission_service.pb.h"
+#include "services/gateway/backend.h"
+#include "services/gateway/caller.h"
+
+namespace assay::gateway {
+
+// Answers everything that changes nothing. Thread-safe.
+class Answers {
+ public:
+  explicit Answers(const Backend& backend) : backend_(backend) {}
+
+  absl::StatusOr<v1::Submission> GetSubmission(const Caller& caller, const v1::GetSubmissionRequest& request,
+                                               absl::Time deadline) const;
+  absl::StatusOr<v1::ListSubmissionsResponse> ListSubmissions(const Caller& caller,
+                                                              const v1::ListSubmissionsRequest& request,
+                                                              absl::Time deadline) const;
+  absl::StatusOr<v1::Assessment> GetAssessment(const Caller& caller, const v1::GetAssessmentRequest& request,
+                                               absl::Time deadline) const;
+  absl::StatusOr<v1::ListAssessmentsResponse> ListAssessments(const Caller& caller,
+                                                              const v1::ListAssessmentsRequest& request,
+                                                              absl::Time deadline) const;
+  absl::StatusOr<v1::ReadinessRecord> GetReadiness(const Caller& caller, const v1::GetReadinessRequest& request,
+                                                   absl::Time deadline) const;
+  absl::StatusOr<v1::ExplainReadinessResponse> Explain(const Caller& caller,
+                                                       const v1::ExplainReadinessRequest& request,
+                                                       absl::Time deadline) const;
+  absl::StatusOr<v1::EvaluationReport> GetReport(const Caller& caller, const v1::GetEvaluationReportRequest& request,
+                                                 absl::Time deadline) const;
+  absl::StatusOr<v1::ListDecisionsResponse> ListDecisions(const Caller& caller,
+                                                          const v1::ListDecisionsRequest& request,
+                                                          absl::Time deadline) const;
+  // What the digest is, and its bytes opened for reading.
+  struct OpenEvidence {
+    v1::Evidence evidence;
+    UniqueFd bytes;
+  };
+  absl::StatusOr<OpenEvidence> GetEvidence(const Caller& caller, const v1::GetEvidenceRequest& request,
+                                           absl::Time deadline) const;
+  absl::StatusOr<v1::ListFrameworksResponse> ListFrameworks(const v1::ListFrameworksRequest& request) const;
+  absl::StatusOr<v1::GetFrameworkResponse> GetFramework(const v1::GetFrameworkRequest& request) const;
+
+ private:
+  const Backend& backend_;
+};
+
+// The part of a report that `id` names: an area, competency, behaviour or gate; everything when empty. NOT_FOUND: the
+// framework has none of that id. Pure.
+absl::StatusOr<v1::ExplainReadinessResponse> CutToId(v1::EvaluationReport report, absl::string_view id);
+
+}  // namespace assay::gateway

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/gateway/documents.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/util/json_util.h>
+#include <google/protobuf/util/time_util.h>
+#include <google/protobuf/util/type_resolver_util.h>
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+
+namespace assay::gateway {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+using v1::NewSubmission;
+using v1::Submission;
+
+template <typename Document>
+void AddHeader(const Document& document, ContentFacts& facts) {
+  facts.candidate = document.candidate();
+  facts.assessment = document.assessment();
+  facts.framework = document.framework();
+}
+
+std::string OccasionOf(const v1::Scorecard& scorecard) {
+  if (scorecard.has_period()) return absl::StrCat(scorecard.period().from(), "..", scorecard.period().to());
+  if (!scorecard.session().has_held_at()) return scorecard.session().stage();
+  return absl::StrCat(scorecard.session().stage(), "@", TimeUtil::ToString(scorecard.session().held_at()));
+}
+
+const google::protobuf::Message* DocumentOf(const NewSubmission& submission) {
+  switch (submission.content_case()) {
+    case NewSubmission::kScorecard:
+      return &submission.scorecard();
+    case NewSubmission::kPortfolio:
+      return &submission.portfolio();
+    case NewSubmission::kOutcome:
+      return &submission.outcome();
+    case NewSubmission::kDecision:
+      return &submission.decision();
+    case NewSubmission::kTask:
+      return &submission.task();
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace
+
+ContentFacts FactsOf(const NewSubmission& submission) {
+  ContentFacts facts;
+  switch (submission.content_case()) {
+    case NewSubmission::kRepository:
+      facts.kind = Submission::REPOSITORY;
+      facts.field = "repository";
+      break;
+    case NewSubmission::kScorecard:
+      facts.kind = Submission::SCORECARD;
+      facts.field = "scorecard";
+      AddHeader(submission.scorecard(), facts);
+      facts.rater = submission.scorecard().rater().id();
+      facts.rater_role = submission.scorecard().rater().role();
+      facts.source = absl::StrCat(facts.rater, "/", OccasionOf(submission.scorecard()));
+      break;
+    case NewSubmission::kPortfolio:
+      facts.kind = Submission::PORTFOLIO;
+      facts.field = "portfolio";
+      AddHeader(submission.portfolio(), facts);
+      break;
+    case NewSubmission::kOutcome:
+      facts.kind = Submission::OUTCOME;
+      facts.field = "outcome";
+      AddHeader(submission.outcome(), facts);
+      facts.source = absl::StrCat(submission.outcome().period().from(), "..", submission.outcome().period().to());
+      break;
+    case NewSubmission::kDecision:
+      facts.kind = Submission::DECISION;
+      facts.field = "decision";
+      AddHeader(submission.decision(), facts);
+      facts.source = absl::StrCat(submission.decision().decided_by(), "/",
+                                  TimeUtil::ToString(submission.decision().decided_at()), "/",
+                                  submission.decision().outcome());
+      break;
+    case NewSubmission::kTask:
+      facts.kind = Submission::TASK;
+      facts.field = "task";
+      AddHeader(submission.task(), facts);
+      facts.source = submission.task().id();
+      facts.base_digest = submission.task().base_digest();
+      facts.asked_behaviours.assign(submission.task().behaviours().begin(), submission.task().behaviours().end());
+      break;
+    case NewSubmission::CONTENT_NOT_SET:
+      break;
+  }
+  return facts;
+}
+
+std::string CanonicalJson(const google::protobuf::Message& message) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    // Maps come in key order only this way; the conversion keeps the order it finds.
+    coded.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&coded);
+  }
+  constexpr char kUrl[] = "type.googleapis.com";
+  static google::protobuf::util::TypeResolver* const resolver =
+      google::protobuf::util::NewTypeResolverForDescriptorPool(kUrl,
+                                                               google::protobuf::DescriptorPool::generated_pool());
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  const auto status = google::protobuf::util::BinaryToJsonString(
+      resolver, absl::StrCat(kUrl, "/", message.GetDescriptor()->full_name()), bytes, &json, options);
+  return status.ok() ? json : std::string();
+}
+
+std::string CanonicalJson(const NewSubmission& submission, bool with_source_map) {
+  const google::protobuf::Message* document = DocumentOf(submission);
+  if (document == nullptr) return "";
+  if (with_source_map) return CanonicalJson(*document);
+  const std::unique_ptr<google::protobuf::Message> bare(document->New());
+  bare->CopyFrom(*document);
+  const google::protobuf::FieldDescriptor* source = bare->GetDescriptor()->FindFieldByName("source");
+  if (source != nullptr) bare->GetReflection()->ClearField(bare.get(), source);
+  return CanonicalJson(*bare);
+}
+
+}  // namespace assay::gateway

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/gateway/intake.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/base/status_macros.h"
+#include "services/gateway/documents.h"
+#include "services/gateway/validation.h"
+
+namespace assay::gateway {
+namespace {
+
+using event::v1::SubmissionAccepted;
+
+constexpr size_t kMaxDocumentBytes = 4 << 20;
+
+std::string AssessmentOf(const v1::NewSubmission& submission) {
+  if (!submission.assessment().empty()) return submission.assessment();
+  const std::string named = FactsOf(submission).assessment;
+  return named.empty() ? kDefaultAssessment : named;
+}
+
+// What the same request_id must come with again.
+std::string RequestContent(const v1::NewSubmission& submission) { return CanonicalJson(submission); }
+
+}  // namespace
+
+absl::Status Intake::CheckCanAccept() const {
+  if (backend_.journal == nullptr) {
+    return absl::FailedPreconditionError("this server is read-only: it accepts nothing");
+  }
+  const absl::Status health = backend_.shards.health();
+  if (!health.ok()) {
+    return absl::UnavailableError(absl::StrCat("nothing is accepted at the moment: ", health.message(),
+                                               "; retry with the same request_id after a restart"));
+  }
+  return backend_.has_room();
+}
+
+absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> Intake::FrameworkFor(
+    const v1::NewSubmission& submission, const Subject& subject, absl::Time deadline) const {
+  std::string name = submission.framework();
+  if (name.empty()) name = FactsOf(submission).framework;
+  shard::v1::GetAssessmentRequest lookup;
+  *lookup.mutable_scope() = subject.scope;
+  const absl::StatusOr<shard::v1::AssessmentEntry> assessment =
+      backend_.shards.GetAssessment(subject.shard, lookup, deadline);
+  if (!assessment.ok() && !absl::IsNotFound(assessment.status())) return assessment.status();
+  if (name.empty()) name = assessment.ok() ? assessment->framework_digest() : kDefaultFramework;
+  absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> framework = backend_.find_framework(name);
+  if (!framework.ok()) return absl::FailedPreconditionError(framework.status().message());
+  if (assessment.ok() && assessment->framework_digest() != (*framework)->digest_text()) {
+    Violations violations;
+    violations.Add("submission.framework", (*framework)->name(),
+                   absl::StrCat(assessment->assessment().framework(), ", the framework of this assessment"));
+    return violations.ToStatus();
+  }
+  return framework;
+}
+
+absl::Status Intake::AddRepository(const v1::NewSubmission& submission, const Subject& subject,
+                                   Prepared& prepared) const {
+  SubmissionAccepted& accepted = *prepared.envelope.mutable_submission_accepted();
+  const blob::Owner owner{subject.scope.tenant(), subject.candidate_key};
+  const auto find = [&](absl::string_view field, const std::string& text, std::string* place) -> absl::StatusOr<Digest> {
+    ASSAY_ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(text));
+    const absl::StatusOr<blob::BlobInfo> info = backend_.blobs.Stat(owner, digest);
+    if (absl::IsNotFound(info.status())) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("submission.repository.", field, ": ", text, " was not uploaded for this candidate"));
+    }
+    if (!info.ok()) return info.status();
+    if (field == "artifact_digest") accepted.set_blob_size(info->size);
+    *place = text;
+    return digest;
+  };
+  ASSAY_ASSIGN_OR_RETURN(const Digest archive, find("artifact_digest", submission.repository().artifact_digest(),
+                                                    accepted.mutable_blob_digest()));
+  const auto decode = [&](absl::string_view field, const Digest& digest) -> absl::StatusOr<Digest> {
+    absl::StatusOr<Digest> content = backend_.content_digest(owner, digest);
+    if (content.ok()) return content;
+    const bool is_unfit = absl::IsInvalidArgument(content.status()) || absl::IsResourceExhausted(content.status());
+    if (!is_unfit) {
+      return absl::UnavailableError(absl::StrCat("the archive could not be opened here: ", content.status().message(),
+                                                 "; nothing was accepted; retry with the same request_id"));
+    }
+    Violations violations;
+    violations.Add(absl::StrCat("submission.repository.", field), content.status().message(),
+                   "a whole .tar, .tar.gz, .tar.zst or .zip within the limits");
+    return violations.ToStatus();
+  };
+  ASSAY_ASSIGN_OR_RETURN(const Digest content, decode("artifact_digest", archive));
+  accepted.set_digest(content.ToString());
+  if (submission.repository().base_artifact_digest().empty()) return absl::OkStatus();
+  ASSAY_ASSIGN_OR_RETURN(const Digest base, find("base_artifact_digest", submission.repository().base_artifact_digest(),
+                                                 accepted.mutable_base_blob_digest()));
+  return decode("base_artifact_digest", base).status();
+}
+
+absl::Status Intake::AddContent(const v1::NewSubmission& submission, const Subject& subject,
+                                Prepared& prepared) const {
+  if (submission.has_repository()) return AddRepository(submission, subject, prepared);
+  SubmissionAccepted& accepted = *prepared.envelope.mutable_submission_accepted();
+  const std::string json = CanonicalJson(submission, /*with_source_map=*/true);
+  if (json.size() > kMaxDocumentBytes) {
+    Violations violations;
+    violations.Add(absl::StrCat("submission.", FactsOf(submission).field), absl::StrCat(json.size(), " bytes of JSON"),
+                   absl::StrCat("at most ", kMaxDocumentBytes));
+    return violations.ToStatus();
+  }
+  const blob::Owner owner{subject.scope.tenant(), subject.candidate_key};
+  ASSAY_ASSIGN_OR_RETURN(const Digest stored, blob::Put(backend_.blobs, owner, json));
+  accepted.set_blob_digest(stored.ToString());
+  accepted.set_blob_size(json.size());
+  accepted.set_digest(Digest::Of(CanonicalJson(submission, /*with_source_map=*/false)).ToString());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Intake::FindRepeated(const Subject& subject, absl::Time deadline, Prepared& prepared) const {
+  const SubmissionAccepted& accepted = prepared.envelope.submission_accepted();
+  shard::v1::FindRequestRequest lookup;
+  *lookup.mutable_scope() = subject.scope;
+  lookup.set_key(accepted.submission_id());
+  const absl::StatusOr<shard::v1::FindRequestResponse> known =
+      backend_.shards.FindRequest(subject.shard, lookup, deadline);
+  if (absl::IsNotFound(known.status())) return false;
+  if (!known.ok()) return known.status();
+  if (known->request_digest() != accepted.request_digest()) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("request_id: it was used for submission ", accepted.submission_id(), " with other content"));
+  }
+  shard::v1::GetSubmissionRequest get;
+  *get.mutable_scope() = subject.scope;
+  get.set_id(accepted.submission_id());
+  ASSAY_ASSIGN_OR_RETURN(shard::v1::GetSubmissionResponse found,
+                         backend_.shards.GetSubmission(subject.shard, get, deadline));
+  *prepared.response.mutable_submission() = std::move(*found.mutable_submission());
+  prepared.response.set_read_token(
+      EncodeReadToken(*subject.names, backend_.log_identity, {subject.shard, known->offset()}));
+  return true;
+}
+
+absl::StatusOr<Intake::Prepared> Intake::Prepare(const Caller& caller, const v1::CreateSubmissionRequest& request,
+                                                 absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  const v1::NewSubmission& submission = request.submission();
+  const std::string assessment = AssessmentOf(submission);
+  ASSAY_ASSIGN_OR_RETURN(const Subject subject,
+                         SubjectOf(backend_, caller.tenant, submission.candidate(), assessment));
+  const Pseudonyms& names = *subject.names;
+  const ContentFacts facts = FactsOf(submission);
+
+  Prepared prepared;
+  prepared.names = subject.names;
+  event::v1::Envelope& envelope = prepared.envelope;
+  SubmissionAccepted& accepted = *envelope.mutable_submission_accepted();
+  accepted.set_submission_id(names.SubmissionId(caller.client, submission.candidate(), request.request_id()));
+  accepted.set_request_digest(names.RequestDigest(RequestContent(submission)));
+  ASSAY_ASSIGN_OR_RETURN(prepared.is_repeated, FindRepeated(subject, deadline, prepared));
+  if (prepared.is_repeated) return prepared;
+
+  ASSAY_ASSIGN_OR_RETURN(const auto framework, FrameworkFor(submission, subject, deadline));
+  ASSAY_RETURN_IF_ERROR(ValidateContent(submission, *framework));
+  accepted.set_kind(facts.kind);
+  accepted.set_framework(framework->name());
+  accepted.set_framework_digest(framework->digest_text());
+  accepted.set_source_key(names.Source(facts.source));
+  *accepted.mutable_only_evaluators() = submission.only_evaluators();
+  *accepted.mutable_skip_evaluators() = submission.skip_evaluators();
+  accepted.set_quick(submission.quick());
+  if (!facts.rater.empty()) {
+    accepted.set_rater_key(names.Rater(facts.rater));
+    accepted.set_rater_role(facts.rater_role);
+  }
+  *accepted.mutable_asked_behaviours() = {facts.asked_behaviours.begin(), facts.asked_behaviours.end()};
+  for (const auto& [evaluator, digest] : backend_.plugins()) (*accepted.mutable_plugins())[evaluator] = digest;
+  ASSAY_RETURN_IF_ERROR(AddContent(submission, subject, prepared));
+
+  envelope.set_event_id(accepted.submission_id());
+  envelope.set_tenant(caller.tenant);
+  envelope.set_candidate_key(subject.candidate_key);
+  envelope.set_assessment_key(subject.scope.assessment_key());
+  event::v1::PersonalFacts personal;
+  personal.set_candidate(submission.candidate());
+  personal.set_assessment(assessment);
+  personal.set_source(facts.source);
+  personal.set_origin(submission.origin());
+  *personal.mutable_labels() = submission.labels();
+  envelope.set_personal(personal.SerializeAsString());
+
+  v1::Submission& answer = *prepared.response.mutable_submission();
+  answer.set_id(accepted.submission_id());
+  answer.set_kind(facts.kind);
+  answer.set_state(v1::Submission::ACCEPTED);
+  answer.set_digest(accepted.digest());
+  answer.set_candidate(submission.candidate());
+  answer.set_assessment(assessment);
+  answer.set_source(facts.source);
+  answer.set_origin(submission.origin());
+  if (submission.has_repository()) answer.set_artifact_digest(accepted.blob_digest());
+  *answer.mutable_skipped_evaluators() = submission.skip_evaluators();
+  return prepared;
+}
+
+v1::CreateSubmissionResponse Intake::Answer(Prepared prepared, const ReadToken& token) const {
+  prepared.response.set_read_token(EncodeReadToken(*prepared.names, backend_.log_identity, token));
+  return std::move(prepared.response);
+}
+
+absl::StatusOr<v1::CreateSubmissionResponse> Intake::Accept(const Caller& caller,
+                                                            const v1::CreateSubmissionRequest& request,
+                                                            absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(CheckCanAccept());
+  ASSAY_ASSIGN_OR_RETURN(Prepared prepared, Prepare(caller, request, deadline));
+  if (prepared.is_repeated) return std::move(prepared.response);
+  ASSAY_ASSIGN_OR_RETURN(const ReadToken token, backend_.journal->Write(prepared.envelope, deadline));
+  return Answer(std::move(prepared), token);
+}
+
+absl::StatusOr<v1::BatchCreateSubmissionsResponse> Intake::AcceptBatch(const Caller& caller,
+                                                                       const v1::BatchCreateSubmissionsRequest& request,
+                                                                       absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(CheckCanAccept());
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  v1::BatchCreateSubmissionsResponse response;
+  std::vector<Prepared> accepted;
+  std::vector<int> places;
+  std::vector<event::v1::Envelope> envelopes;
+  for (int i = 0; i < request.requests_size(); ++i) {
+    auto& result = *response.add_results();
+    absl::StatusOr<Prepared> prepared = Prepare(caller, request.requests(i), deadline);
+    if (!prepared.ok()) {
+      result.set_code(static_cast<int32_t>(prepared.status().code()));
+      result.set_message(std::string(prepared.status().message()));
+    } else if (prepared->is_repeated) {
+      *result.mutable_response() = std::move(prepared->response);
+    } else {
+      envelopes.push_back(std::move(prepared->envelope));
+      accepted.push_back(*std::move(prepared));
+      places.push_back(i);
+    }
+  }
+  const std::vector<absl::StatusOr<ReadToken>> tokens = backend_.journal->WriteAll(std::move(envelopes), deadline);
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    auto& result = *response.mutable_results(places[i]);
+    if (tokens[i].ok()) {
+      *result.mutable_response() = Answer(std::move(accepted[i]), *tokens[i]);
+    } else {
+      result.set_code(static_cast<int32_t>(tokens[i].status().code()));
+      result.set_message(std::string(tokens[i].status().message()));
+    }
+  }
+  return response;
+}
+
+}  // namespace assay::gateway

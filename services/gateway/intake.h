@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "assay/v1/submission_service.pb.h"
+#include "services/gateway/backend.h"
+#include "services/gateway/caller.h"
+
+namespace assay::gateway {
+
+// Takes submissions in: checks them, gives them their id, journals them, and only then says yes. Holds nothing.
+// Thread-safe.
+class Intake {
+ public:
+  explicit Intake(const Backend& backend) : backend_(backend) {}
+
+  // Errors: see CreateSubmission in submission_service.proto.
+  absl::StatusOr<v1::CreateSubmissionResponse> Accept(const Caller& caller, const v1::CreateSubmissionRequest& request,
+                                                      absl::Time deadline) const;
+  // Each on its own; one wait for the journal for all of them.
+  absl::StatusOr<v1::BatchCreateSubmissionsResponse> AcceptBatch(const Caller& caller,
+                                                                 const v1::BatchCreateSubmissionsRequest& request,
+                                                                 absl::Time deadline) const;
+
+ private:
+  // A submission that is ready to be journaled, or the answer if it was before.
+  struct Prepared {
+    event::v1::Envelope envelope;
+    v1::CreateSubmissionResponse response;
+    const Pseudonyms* names = nullptr;
+    bool is_repeated = false;
+  };
+  absl::Status CheckCanAccept() const;
+  absl::StatusOr<Prepared> Prepare(const Caller& caller, const v1::CreateSubmissionRequest& request,
+                                   absl::Time deadline) const;
+  // The framework of the submission: its own, its document's, its assessment's, or the default.
+  absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> FrameworkFor(const v1::NewSubmission& submission,
+                                                                                   const Subject& subject,
+                                                                                   absl::Time deadline) const;
+  absl::Status AddContent(const v1::NewSubmission& submission, const Subject& subject, Prepared& prepared) const;
+  absl::Status AddRepository(const v1::NewSubmission& submission, const Subject& subject, Prepared& prepared) const;
+  absl::StatusOr<bool> FindRepeated(const Subject& subject, absl::Time deadline, Prepared& prepared) const;
+  v1::CreateSubmissionResponse Answer(Prepared prepared, const ReadToken& token) const;
+
+  const Backend& backend_;
+};
+
+}  // namespace assay::gateway

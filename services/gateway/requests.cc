@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/gateway/requests.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/base/status_macros.h"
+#include "services/gateway/documents.h"
+#include "services/gateway/validation.h"
+
+namespace assay::gateway {
+namespace {
+
+constexpr uint32_t kPage = 500;
+
+absl::Time WaitUntil(const Backend& backend, absl::Time deadline) {
+  return std::min(deadline, backend.clock.TimeNow() + kReadWait);
+}
+
+bool Names(const v1::RerunSubmissionsRequest& request, const std::string& evaluator) {
+  const auto& wanted = request.evaluators();
+  return wanted.empty() || std::find(wanted.begin(), wanted.end(), evaluator) != wanted.end();
+}
+
+}  // namespace
+
+absl::Status Requests::CheckCanWrite() const {
+  if (backend_.journal == nullptr) return absl::FailedPreconditionError("this server is read-only: it changes nothing");
+  const absl::Status health = backend_.shards.health();
+  if (health.ok()) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("nothing is accepted at the moment: ", health.message(),
+                                             "; retry with the same request_id after a restart"));
+}
+
+absl::StatusOr<shard::v1::GetSubmissionResponse> Requests::Find(const Subject& subject, absl::string_view id,
+                                                                absl::Time deadline) const {
+  shard::v1::GetSubmissionRequest get;
+  *get.mutable_scope() = subject.scope;
+  get.set_id(std::string(id));
+  return backend_.shards.GetSubmission(subject.shard, get, WaitUntil(backend_, deadline));
+}
+
+event::v1::Envelope Requests::NewEnvelope(const Caller& caller, const Subject& subject, absl::string_view call,
+                                          absl::string_view candidate, absl::string_view request_id) const {
+  event::v1::Envelope envelope;
+  envelope.set_event_id(subject.names->EventId(call, caller.client, candidate, request_id));
+  envelope.set_tenant(caller.tenant);
+  envelope.set_candidate_key(subject.candidate_key);
+  envelope.set_assessment_key(subject.scope.assessment_key());
+  return envelope;
+}
+
+absl::StatusOr<v1::Submission> Requests::WriteAndFind(event::v1::Envelope envelope, Subject subject,
+                                                      absl::string_view id, absl::Time deadline) const {
+  ASSAY_ASSIGN_OR_RETURN(const ReadToken token, backend_.journal->Write(std::move(envelope), deadline));
+  subject.scope.set_wait_for_offset(token.offset);
+  ASSAY_ASSIGN_OR_RETURN(shard::v1::GetSubmissionResponse found, Find(subject, id, deadline));
+  return std::move(*found.mutable_submission());
+}
+
+absl::StatusOr<v1::Submission> Requests::Cancel(const Caller& caller, const v1::CancelSubmissionRequest& request,
+                                                absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(CheckCanWrite());
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  ASSAY_ASSIGN_OR_RETURN(Subject subject, SubjectOf(backend_, caller.tenant, request.candidate(), ""));
+  ASSAY_ASSIGN_OR_RETURN(const shard::v1::GetSubmissionResponse found, Find(subject, request.id(), deadline));
+  event::v1::Envelope envelope =
+      NewEnvelope(caller, subject, "cancel", request.candidate(), request.request_id());
+  envelope.set_assessment_key(found.assessment_key());
+  envelope.mutable_cancel_requested()->set_submission_id(request.id());
+  return WriteAndFind(std::move(envelope), std::move(subject), request.id(), deadline);
+}
+
+absl::StatusOr<v1::Submission> Requests::Withdraw(const Caller& caller, const v1::WithdrawSubmissionRequest& request,
+                                                  absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(CheckCanWrite());
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  ASSAY_ASSIGN_OR_RETURN(Subject subject, SubjectOf(backend_, caller.tenant, request.candidate(), ""));
+  ASSAY_ASSIGN_OR_RETURN(const shard::v1::GetSubmissionResponse found, Find(subject, request.id(), deadline));
+  event::v1::Envelope envelope =
+      NewEnvelope(caller, subject, "withdraw", request.candidate(), request.request_id());
+  envelope.set_assessment_key(found.assessment_key());
+  envelope.mutable_withdraw_requested()->set_submission_id(request.id());
+  event::v1::PersonalFacts personal;
+  personal.set_reason(request.reason());
+  envelope.set_personal(personal.SerializeAsString());
+  return WriteAndFind(std::move(envelope), std::move(subject), request.id(), deadline);
+}
+
+absl::StatusOr<std::vector<v1::Submission>> Requests::RerunTargets(const Subject& subject,
+                                                                   const v1::RerunSubmissionsRequest& request,
+                                                                   absl::Time deadline) const {
+  if (!request.id().empty()) {
+    ASSAY_ASSIGN_OR_RETURN(shard::v1::GetSubmissionResponse found, Find(subject, request.id(), deadline));
+    return std::vector<v1::Submission>{std::move(*found.mutable_submission())};
+  }
+  shard::v1::ListSubmissionsRequest list;
+  *list.mutable_scope() = subject.scope;
+  list.set_kind(v1::Submission::REPOSITORY);
+  list.set_limit(kPage);
+  ASSAY_ASSIGN_OR_RETURN(shard::v1::ListSubmissionsResponse found,
+                         backend_.shards.ListSubmissions(subject.shard, list, WaitUntil(backend_, deadline)));
+  std::vector<v1::Submission> targets;
+  for (auto& entry : *found.mutable_entries()) {
+    const v1::Submission& submission = entry.submission();
+    const bool speaks = submission.superseded_by().empty() && !submission.withdrawn() &&
+                        submission.state() != v1::Submission::CANCELLED &&
+                        submission.state() != v1::Submission::ERASED;
+    if (speaks) targets.push_back(std::move(*entry.mutable_submission()));
+  }
+  return targets;
+}
+
+absl::StatusOr<v1::RerunSubmissionsResponse> Requests::Rerun(const Caller& caller,
+                                                             const v1::RerunSubmissionsRequest& request,
+                                                             absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  if (!request.preview()) ASSAY_RETURN_IF_ERROR(CheckCanWrite());
+  ASSAY_ASSIGN_OR_RETURN(const Subject subject, SubjectOf(backend_, caller.tenant, request.candidate(), ""));
+  ASSAY_ASSIGN_OR_RETURN(const std::vector<v1::Submission> targets, RerunTargets(subject, request, deadline));
+  v1::RerunSubmissionsResponse response;
+  for (const v1::Submission& target : targets) {
+    std::set<std::string> before, evaluators;
+    for (const v1::Evaluation& evaluation : target.evaluations()) {
+      before.insert(evaluation.id());
+      if (Names(request, evaluation.evaluator())) evaluators.insert(evaluation.evaluator());
+    }
+    if (request.preview()) {
+      for (const std::string& evaluator : evaluators) {
+        response.add_evaluations(absl::StrCat(evaluator, " of ", target.id()));
+      }
+      continue;
+    }
+    event::v1::Envelope envelope = NewEnvelope(caller, subject, absl::StrCat("rerun ", target.id()),
+                                               request.candidate(), request.request_id());
+    envelope.set_assessment_key(subject.names->Assessment(target.assessment()));
+    event::v1::RerunRequested& rerun = *envelope.mutable_rerun_requested();
+    rerun.set_submission_id(target.id());
+    *rerun.mutable_evaluators() = request.evaluators();
+    for (const auto& [evaluator, digest] : backend_.plugins()) (*rerun.mutable_plugins())[evaluator] = digest;
+    ASSAY_ASSIGN_OR_RETURN(const v1::Submission after,
+                           WriteAndFind(std::move(envelope), subject, target.id(), deadline));
+    for (const v1::Evaluation& evaluation : after.evaluations()) {
+      if (before.count(evaluation.id()) == 0) response.add_evaluations(evaluation.id());
+    }
+  }
+  return response;
+}
+
+absl::StatusOr<v1::DeleteCandidateResponse> Requests::DeleteCandidate(const Caller& caller,
+                                                                      const v1::DeleteCandidateRequest& request,
+                                                                      absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(CheckCanWrite());
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  ASSAY_ASSIGN_OR_RETURN(Subject subject, SubjectOf(backend_, caller.tenant, request.candidate(), ""));
+  event::v1::Envelope envelope =
+      NewEnvelope(caller, subject, "delete", request.candidate(), request.request_id());
+
+  shard::v1::FindRequestRequest lookup;
+  *lookup.mutable_scope() = subject.scope;
+  lookup.set_key(envelope.event_id());
+  const bool is_repeated =
+      backend_.shards.FindRequest(subject.shard, lookup, WaitUntil(backend_, deadline)).ok();
+  shard::v1::ListSubmissionsRequest list;
+  *list.mutable_scope() = subject.scope;
+  list.set_limit(kPage);
+  v1::DeleteCandidateResponse response;
+  for (;;) {
+    ASSAY_ASSIGN_OR_RETURN(const shard::v1::ListSubmissionsResponse page,
+                           backend_.shards.ListSubmissions(subject.shard, list, WaitUntil(backend_, deadline)));
+    for (const auto& entry : page.entries()) {
+      const bool is_erased = entry.submission().state() == v1::Submission::ERASED;
+      if (is_erased == is_repeated) response.set_submissions_erased(response.submissions_erased() + 1);
+    }
+    if (static_cast<uint32_t>(page.entries_size()) < kPage) break;
+    *list.mutable_after() = page.entries(page.entries_size() - 1).position();
+  }
+  if (is_repeated) return response;
+  if (response.submissions_erased() == 0) {
+    shard::v1::ListAssessmentsRequest assessments;
+    *assessments.mutable_scope() = subject.scope;
+    assessments.set_limit(1);
+    ASSAY_ASSIGN_OR_RETURN(const shard::v1::ListAssessmentsResponse known,
+                           backend_.shards.ListAssessments(subject.shard, assessments, WaitUntil(backend_, deadline)));
+    if (known.assessments().empty()) return absl::NotFoundError("nothing is kept about this candidate");
+  }
+  envelope.mutable_erasure_requested();
+  ASSAY_ASSIGN_OR_RETURN(const ReadToken token, backend_.journal->Write(std::move(envelope), deadline));
+  subject.scope.set_wait_for_offset(token.offset);
+  *lookup.mutable_scope() = subject.scope;
+  ASSAY_RETURN_IF_ERROR(backend_.shards.FindRequest(subject.shard, lookup, WaitUntil(backend_, deadline)).status());
+  return response;
+}
+
+absl::StatusOr<v1::Assessment> Requests::CreateAssessment(const Caller& caller,
+                                                          const v1::CreateAssessmentRequest& request,
+                                                          absl::Time deadline) const {
+  ASSAY_RETURN_IF_ERROR(CheckCanWrite());
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  const v1::Assessment& wanted = request.assessment();
+  ASSAY_ASSIGN_OR_RETURN(Subject subject, SubjectOf(backend_, caller.tenant, wanted.candidate(), wanted.id()));
+  const std::string name = wanted.framework().empty() ? kDefaultFramework : wanted.framework();
+  const auto framework = backend_.find_framework(name);
+  if (!framework.ok()) return absl::FailedPreconditionError(framework.status().message());
+  const v1::Assessment::Purpose purpose =
+      wanted.purpose() == v1::Assessment::PURPOSE_UNSPECIFIED ? v1::Assessment::HIRING : wanted.purpose();
+
+  shard::v1::GetAssessmentRequest get;
+  *get.mutable_scope() = subject.scope;
+  const absl::StatusOr<shard::v1::AssessmentEntry> known =
+      backend_.shards.GetAssessment(subject.shard, get, WaitUntil(backend_, deadline));
+  if (known.ok() && known->created()) {
+    const v1::Assessment& there = known->assessment();
+    const bool same = there.framework() == (*framework)->name() && there.purpose() == purpose &&
+                      there.opening() == wanted.opening() &&
+                      there.labels_size() == wanted.labels_size() &&
+                      std::all_of(wanted.labels().begin(), wanted.labels().end(), [&](const auto& label) {
+                        const auto found = there.labels().find(label.first);
+                        return found != there.labels().end() && found->second == label.second;
+                      });
+    if (same) return there;
+    return absl::AlreadyExistsError("assessment.id: this candidate has an assessment of that name with other fields");
+  }
+  if (!known.ok() && !absl::IsNotFound(known.status())) return known.status();
+
+  event::v1::Envelope envelope =
+      NewEnvelope(caller, subject, "assessment", wanted.candidate(), request.request_id());
+  event::v1::AssessmentCreated& created = *envelope.mutable_assessment_created();
+  created.set_framework((*framework)->name());
+  created.set_framework_digest((*framework)->digest_text());
+  created.set_purpose(absl::AsciiStrToLower(v1::Assessment::Purpose_Name(purpose)));
+  event::v1::PersonalFacts personal;
+  personal.set_candidate(wanted.candidate());
+  personal.set_assessment(wanted.id());
+  personal.set_opening(wanted.opening());
+  *personal.mutable_labels() = wanted.labels();
+  envelope.set_personal(personal.SerializeAsString());
+  ASSAY_ASSIGN_OR_RETURN(const ReadToken token, backend_.journal->Write(std::move(envelope), deadline));
+  get.mutable_scope()->set_wait_for_offset(token.offset);
+  ASSAY_ASSIGN_OR_RETURN(shard::v1::AssessmentEntry after,
+                         backend_.shards.GetAssessment(subject.shard, get, WaitUntil(backend_, deadline)));
+  return std::move(*after.mutable_assessment());
+}
+
+}  // namespace assay::gateway
