@@ -29,7 +29,7 @@ bool ComesBefore(const shard::v1::ListPosition& a, const shard::v1::ListPosition
 
 }  // namespace
 
-absl::StatusOr<v1::Submission> Answers::GetSubmission(const Caller& caller, const v1::GetSubmissionRequest& request,
+absl::StatusOr<v1::Submission> Answers::GetSubmission(const rpc::Identity& caller, const v1::GetSubmissionRequest& request,
                                                       absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   ASSAY_ASSIGN_OR_RETURN(Subject subject, SubjectOf(backend_, caller.tenant, request.candidate(), ""));
@@ -46,7 +46,7 @@ absl::StatusOr<v1::Submission> Answers::GetSubmission(const Caller& caller, cons
   }
 }
 
-absl::StatusOr<v1::ListSubmissionsResponse> Answers::ListSubmissions(const Caller& caller,
+absl::StatusOr<v1::ListSubmissionsResponse> Answers::ListSubmissions(const rpc::Identity& caller,
                                                                      const v1::ListSubmissionsRequest& request,
                                                                      absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
@@ -92,7 +92,7 @@ absl::StatusOr<v1::ListSubmissionsResponse> Answers::ListSubmissions(const Calle
   return response;
 }
 
-absl::StatusOr<v1::Assessment> Answers::GetAssessment(const Caller& caller, const v1::GetAssessmentRequest& request,
+absl::StatusOr<v1::Assessment> Answers::GetAssessment(const rpc::Identity& caller, const v1::GetAssessmentRequest& request,
                                                       absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   ASSAY_ASSIGN_OR_RETURN(const Subject subject,
@@ -104,7 +104,7 @@ absl::StatusOr<v1::Assessment> Answers::GetAssessment(const Caller& caller, cons
   return std::move(*entry.mutable_assessment());
 }
 
-absl::StatusOr<v1::ListAssessmentsResponse> Answers::ListAssessments(const Caller& caller,
+absl::StatusOr<v1::ListAssessmentsResponse> Answers::ListAssessments(const rpc::Identity& caller,
                                                                      const v1::ListAssessmentsRequest& request,
                                                                      absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
@@ -128,7 +128,7 @@ absl::StatusOr<v1::ListAssessmentsResponse> Answers::ListAssessments(const Calle
   return response;
 }
 
-absl::StatusOr<v1::ReadinessRecord> Answers::GetReadiness(const Caller& caller, const v1::GetReadinessRequest& request,
+absl::StatusOr<v1::ReadinessRecord> Answers::GetReadiness(const rpc::Identity& caller, const v1::GetReadinessRequest& request,
                                                           absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   ASSAY_ASSIGN_OR_RETURN(Subject subject,
@@ -139,7 +139,7 @@ absl::StatusOr<v1::ReadinessRecord> Answers::GetReadiness(const Caller& caller, 
   return backend_.shards.GetReadiness(subject.shard, get, WaitUntil(backend_, deadline));
 }
 
-absl::StatusOr<v1::EvaluationReport> Answers::GetReport(const Caller& caller,
+absl::StatusOr<v1::EvaluationReport> Answers::GetReport(const rpc::Identity& caller,
                                                         const v1::GetEvaluationReportRequest& request,
                                                         absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
@@ -153,7 +153,8 @@ absl::StatusOr<v1::EvaluationReport> Answers::GetReport(const Caller& caller,
   ASSAY_ASSIGN_OR_RETURN(v1::EvaluationReport report,
                          backend_.shards.GetReport(subject.shard, get, WaitUntil(backend_, deadline)));
   // What an evaluation ran into comes first; what the machine lacks in general follows.
-  for (const v1::PlatformLimit& limit : backend_.server_info().limits()) {
+  const v1::ServerInfo info = backend_.server_info();
+  for (const v1::PlatformLimit& limit : info.limits()) {
     const auto& known = report.platform_limits();
     const bool is_known = std::any_of(known.begin(), known.end(),
                                       [&](const v1::PlatformLimit& other) { return other.id() == limit.id(); });
@@ -162,7 +163,7 @@ absl::StatusOr<v1::EvaluationReport> Answers::GetReport(const Caller& caller,
   return report;
 }
 
-absl::StatusOr<v1::ExplainReadinessResponse> Answers::Explain(const Caller& caller,
+absl::StatusOr<v1::ExplainReadinessResponse> Answers::Explain(const rpc::Identity& caller,
                                                               const v1::ExplainReadinessRequest& request,
                                                               absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
@@ -174,7 +175,7 @@ absl::StatusOr<v1::ExplainReadinessResponse> Answers::Explain(const Caller& call
   return CutToId(std::move(report), request.id());
 }
 
-absl::StatusOr<v1::ListDecisionsResponse> Answers::ListDecisions(const Caller& caller,
+absl::StatusOr<v1::ListDecisionsResponse> Answers::ListDecisions(const rpc::Identity& caller,
                                                                  const v1::ListDecisionsRequest& request,
                                                                  absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
@@ -198,7 +199,7 @@ absl::StatusOr<v1::ListDecisionsResponse> Answers::ListDecisions(const Caller& c
   return response;
 }
 
-absl::StatusOr<Answers::OpenEvidence> Answers::GetEvidence(const Caller& caller, const v1::GetEvidenceRequest& request,
+absl::StatusOr<Answers::OpenEvidence> Answers::GetEvidence(const rpc::Identity& caller, const v1::GetEvidenceRequest& request,
                                                            absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   ASSAY_ASSIGN_OR_RETURN(const Subject subject, SubjectOf(backend_, caller.tenant, request.candidate(), ""));

@@ -10,8 +10,8 @@
 #include "assay/v1/readiness_service.pb.h"
 #include "assay/v1/report_service.pb.h"
 #include "assay/v1/submission_service.pb.h"
+#include "services/common/rpc/authorization.h"
 #include "services/gateway/backend.h"
-#include "services/gateway/caller.h"
 
 namespace assay::gateway {
 
@@ -20,24 +20,24 @@ class Answers {
  public:
   explicit Answers(const Backend& backend) : backend_(backend) {}
 
-  absl::StatusOr<v1::Submission> GetSubmission(const Caller& caller, const v1::GetSubmissionRequest& request,
+  absl::StatusOr<v1::Submission> GetSubmission(const rpc::Identity& caller, const v1::GetSubmissionRequest& request,
                                                absl::Time deadline) const;
-  absl::StatusOr<v1::ListSubmissionsResponse> ListSubmissions(const Caller& caller,
+  absl::StatusOr<v1::ListSubmissionsResponse> ListSubmissions(const rpc::Identity& caller,
                                                               const v1::ListSubmissionsRequest& request,
                                                               absl::Time deadline) const;
-  absl::StatusOr<v1::Assessment> GetAssessment(const Caller& caller, const v1::GetAssessmentRequest& request,
+  absl::StatusOr<v1::Assessment> GetAssessment(const rpc::Identity& caller, const v1::GetAssessmentRequest& request,
                                                absl::Time deadline) const;
-  absl::StatusOr<v1::ListAssessmentsResponse> ListAssessments(const Caller& caller,
+  absl::StatusOr<v1::ListAssessmentsResponse> ListAssessments(const rpc::Identity& caller,
                                                               const v1::ListAssessmentsRequest& request,
                                                               absl::Time deadline) const;
-  absl::StatusOr<v1::ReadinessRecord> GetReadiness(const Caller& caller, const v1::GetReadinessRequest& request,
+  absl::StatusOr<v1::ReadinessRecord> GetReadiness(const rpc::Identity& caller, const v1::GetReadinessRequest& request,
                                                    absl::Time deadline) const;
-  absl::StatusOr<v1::ExplainReadinessResponse> Explain(const Caller& caller,
+  absl::StatusOr<v1::ExplainReadinessResponse> Explain(const rpc::Identity& caller,
                                                        const v1::ExplainReadinessRequest& request,
                                                        absl::Time deadline) const;
-  absl::StatusOr<v1::EvaluationReport> GetReport(const Caller& caller, const v1::GetEvaluationReportRequest& request,
+  absl::StatusOr<v1::EvaluationReport> GetReport(const rpc::Identity& caller, const v1::GetEvaluationReportRequest& request,
                                                  absl::Time deadline) const;
-  absl::StatusOr<v1::ListDecisionsResponse> ListDecisions(const Caller& caller,
+  absl::StatusOr<v1::ListDecisionsResponse> ListDecisions(const rpc::Identity& caller,
                                                           const v1::ListDecisionsRequest& request,
                                                           absl::Time deadline) const;
   // What the digest is, and its bytes opened for reading.
@@ -45,7 +45,7 @@ class Answers {
     v1::Evidence evidence;
     UniqueFd bytes;
   };
-  absl::StatusOr<OpenEvidence> GetEvidence(const Caller& caller, const v1::GetEvidenceRequest& request,
+  absl::StatusOr<OpenEvidence> GetEvidence(const rpc::Identity& caller, const v1::GetEvidenceRequest& request,
                                            absl::Time deadline) const;
   absl::StatusOr<v1::ListFrameworksResponse> ListFrameworks(const v1::ListFrameworksRequest& request) const;
   absl::StatusOr<v1::GetFrameworkResponse> GetFramework(const v1::GetFrameworkRequest& request) const;

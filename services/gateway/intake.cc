@@ -143,7 +143,7 @@ absl::StatusOr<bool> Intake::FindRepeated(const Subject& subject, absl::Time dea
   return true;
 }
 
-absl::StatusOr<Intake::Prepared> Intake::Prepare(const Caller& caller, const v1::CreateSubmissionRequest& request,
+absl::StatusOr<Intake::Prepared> Intake::Prepare(const rpc::Identity& caller, const v1::CreateSubmissionRequest& request,
                                                  absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   const v1::NewSubmission& submission = request.submission();
@@ -210,7 +210,7 @@ v1::CreateSubmissionResponse Intake::Answer(Prepared prepared, const ReadToken& 
   return std::move(prepared.response);
 }
 
-absl::StatusOr<v1::CreateSubmissionResponse> Intake::Accept(const Caller& caller,
+absl::StatusOr<v1::CreateSubmissionResponse> Intake::Accept(const rpc::Identity& caller,
                                                             const v1::CreateSubmissionRequest& request,
                                                             absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(CheckCanAccept());
@@ -220,7 +220,7 @@ absl::StatusOr<v1::CreateSubmissionResponse> Intake::Accept(const Caller& caller
   return Answer(std::move(prepared), token);
 }
 
-absl::StatusOr<v1::BatchCreateSubmissionsResponse> Intake::AcceptBatch(const Caller& caller,
+absl::StatusOr<v1::BatchCreateSubmissionsResponse> Intake::AcceptBatch(const rpc::Identity& caller,
                                                                        const v1::BatchCreateSubmissionsRequest& request,
                                                                        absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(CheckCanAccept());

@@ -4,8 +4,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "assay/v1/submission_service.pb.h"
+#include "services/common/rpc/authorization.h"
 #include "services/gateway/backend.h"
-#include "services/gateway/caller.h"
 
 namespace assay::gateway {
 
@@ -16,10 +16,10 @@ class Intake {
   explicit Intake(const Backend& backend) : backend_(backend) {}
 
   // Errors: see CreateSubmission in submission_service.proto.
-  absl::StatusOr<v1::CreateSubmissionResponse> Accept(const Caller& caller, const v1::CreateSubmissionRequest& request,
+  absl::StatusOr<v1::CreateSubmissionResponse> Accept(const rpc::Identity& caller, const v1::CreateSubmissionRequest& request,
                                                       absl::Time deadline) const;
   // Each on its own; one wait for the journal for all of them.
-  absl::StatusOr<v1::BatchCreateSubmissionsResponse> AcceptBatch(const Caller& caller,
+  absl::StatusOr<v1::BatchCreateSubmissionsResponse> AcceptBatch(const rpc::Identity& caller,
                                                                  const v1::BatchCreateSubmissionsRequest& request,
                                                                  absl::Time deadline) const;
 
@@ -32,7 +32,7 @@ class Intake {
     bool is_repeated = false;
   };
   absl::Status CheckCanAccept() const;
-  absl::StatusOr<Prepared> Prepare(const Caller& caller, const v1::CreateSubmissionRequest& request,
+  absl::StatusOr<Prepared> Prepare(const rpc::Identity& caller, const v1::CreateSubmissionRequest& request,
                                    absl::Time deadline) const;
   // The framework of the submission: its own, its document's, its assessment's, or the default.
   absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> FrameworkFor(const v1::NewSubmission& submission,

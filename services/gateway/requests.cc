@@ -44,7 +44,7 @@ absl::StatusOr<shard::v1::GetSubmissionResponse> Requests::Find(const Subject& s
   return backend_.shards.GetSubmission(subject.shard, get, WaitUntil(backend_, deadline));
 }
 
-event::v1::Envelope Requests::NewEnvelope(const Caller& caller, const Subject& subject, absl::string_view call,
+event::v1::Envelope Requests::NewEnvelope(const rpc::Identity& caller, const Subject& subject, absl::string_view call,
                                           absl::string_view candidate, absl::string_view request_id) const {
   event::v1::Envelope envelope;
   envelope.set_event_id(subject.names->EventId(call, caller.client, candidate, request_id));
@@ -62,7 +62,7 @@ absl::StatusOr<v1::Submission> Requests::WriteAndFind(event::v1::Envelope envelo
   return std::move(*found.mutable_submission());
 }
 
-absl::StatusOr<v1::Submission> Requests::Cancel(const Caller& caller, const v1::CancelSubmissionRequest& request,
+absl::StatusOr<v1::Submission> Requests::Cancel(const rpc::Identity& caller, const v1::CancelSubmissionRequest& request,
                                                 absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(CheckCanWrite());
   ASSAY_RETURN_IF_ERROR(Validate(request));
@@ -75,7 +75,7 @@ absl::StatusOr<v1::Submission> Requests::Cancel(const Caller& caller, const v1::
   return WriteAndFind(std::move(envelope), std::move(subject), request.id(), deadline);
 }
 
-absl::StatusOr<v1::Submission> Requests::Withdraw(const Caller& caller, const v1::WithdrawSubmissionRequest& request,
+absl::StatusOr<v1::Submission> Requests::Withdraw(const rpc::Identity& caller, const v1::WithdrawSubmissionRequest& request,
                                                   absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(CheckCanWrite());
   ASSAY_RETURN_IF_ERROR(Validate(request));
@@ -115,7 +115,7 @@ absl::StatusOr<std::vector<v1::Submission>> Requests::RerunTargets(const Subject
   return targets;
 }
 
-absl::StatusOr<v1::RerunSubmissionsResponse> Requests::Rerun(const Caller& caller,
+absl::StatusOr<v1::RerunSubmissionsResponse> Requests::Rerun(const rpc::Identity& caller,
                                                              const v1::RerunSubmissionsRequest& request,
                                                              absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
@@ -151,7 +151,7 @@ absl::StatusOr<v1::RerunSubmissionsResponse> Requests::Rerun(const Caller& calle
   return response;
 }
 
-absl::StatusOr<v1::DeleteCandidateResponse> Requests::DeleteCandidate(const Caller& caller,
+absl::StatusOr<v1::DeleteCandidateResponse> Requests::DeleteCandidate(const rpc::Identity& caller,
                                                                       const v1::DeleteCandidateRequest& request,
                                                                       absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(CheckCanWrite());
@@ -196,7 +196,7 @@ absl::StatusOr<v1::DeleteCandidateResponse> Requests::DeleteCandidate(const Call
   return response;
 }
 
-absl::StatusOr<v1::Assessment> Requests::CreateAssessment(const Caller& caller,
+absl::StatusOr<v1::Assessment> Requests::CreateAssessment(const rpc::Identity& caller,
                                                           const v1::CreateAssessmentRequest& request,
                                                           absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(CheckCanWrite());

@@ -6,8 +6,8 @@
 #include "assay/v1/assessment_service.pb.h"
 #include "assay/v1/candidate_service.pb.h"
 #include "assay/v1/submission_service.pb.h"
+#include "services/common/rpc/authorization.h"
 #include "services/gateway/backend.h"
-#include "services/gateway/caller.h"
 
 namespace assay::gateway {
 
@@ -17,23 +17,23 @@ class Requests {
  public:
   explicit Requests(const Backend& backend) : backend_(backend) {}
 
-  absl::StatusOr<v1::Submission> Cancel(const Caller& caller, const v1::CancelSubmissionRequest& request,
+  absl::StatusOr<v1::Submission> Cancel(const rpc::Identity& caller, const v1::CancelSubmissionRequest& request,
                                         absl::Time deadline) const;
-  absl::StatusOr<v1::Submission> Withdraw(const Caller& caller, const v1::WithdrawSubmissionRequest& request,
+  absl::StatusOr<v1::Submission> Withdraw(const rpc::Identity& caller, const v1::WithdrawSubmissionRequest& request,
                                           absl::Time deadline) const;
-  absl::StatusOr<v1::RerunSubmissionsResponse> Rerun(const Caller& caller, const v1::RerunSubmissionsRequest& request,
+  absl::StatusOr<v1::RerunSubmissionsResponse> Rerun(const rpc::Identity& caller, const v1::RerunSubmissionsRequest& request,
                                                      absl::Time deadline) const;
-  absl::StatusOr<v1::DeleteCandidateResponse> DeleteCandidate(const Caller& caller,
+  absl::StatusOr<v1::DeleteCandidateResponse> DeleteCandidate(const rpc::Identity& caller,
                                                               const v1::DeleteCandidateRequest& request,
                                                               absl::Time deadline) const;
-  absl::StatusOr<v1::Assessment> CreateAssessment(const Caller& caller, const v1::CreateAssessmentRequest& request,
+  absl::StatusOr<v1::Assessment> CreateAssessment(const rpc::Identity& caller, const v1::CreateAssessmentRequest& request,
                                                   absl::Time deadline) const;
 
  private:
   absl::Status CheckCanWrite() const;
   absl::StatusOr<shard::v1::GetSubmissionResponse> Find(const Subject& subject, absl::string_view id,
                                                         absl::Time deadline) const;
-  event::v1::Envelope NewEnvelope(const Caller& caller, const Subject& subject, absl::string_view call,
+  event::v1::Envelope NewEnvelope(const rpc::Identity& caller, const Subject& subject, absl::string_view call,
                                   absl::string_view candidate, absl::string_view request_id) const;
   // Journals, waits until it is applied, and answers with the submission as it is then.
   absl::StatusOr<v1::Submission> WriteAndFind(event::v1::Envelope envelope, Subject subject, absl::string_view id,

@@ -5,7 +5,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "google/rpc/error_details.pb.h"
 #include "services/common/base/digest.h"
 #include "services/gateway/documents.h"
 #include "services/readiness/document_rules.h"
@@ -14,7 +13,6 @@ namespace assay::gateway {
 namespace {
 
 constexpr size_t kMaxListed = 100;
-constexpr size_t kMaxInMessage = 5;
 constexpr size_t kMaxName = 128;
 constexpr size_t kMaxRequestId = 64;
 constexpr size_t kMaxOrigin = 255;
@@ -126,22 +124,6 @@ void CheckSubmission(const v1::NewSubmission& submission, const std::string& pre
 void Violations::Add(absl::string_view field, absl::string_view found, absl::string_view allowed) {
   if (entries_.size() >= kMaxListed) return;
   entries_.push_back({std::string(field), absl::StrCat("found ", found, "; allowed: ", allowed)});
-}
-
-absl::Status Violations::ToStatus() const {
-  if (entries_.empty()) return absl::OkStatus();
-  google::rpc::BadRequest details;
-  std::string message;
-  for (size_t i = 0; i < entries_.size(); ++i) {
-    auto& violation = *details.add_field_violations();
-    violation.set_field(entries_[i].field);
-    violation.set_description(entries_[i].description);
-    if (i < kMaxInMessage) absl::StrAppend(&message, i == 0 ? "" : "; ", entries_[i].field, ": ", entries_[i].description);
-  }
-  if (entries_.size() > kMaxInMessage) absl::StrAppend(&message, "; and ", entries_.size() - kMaxInMessage, " more");
-  absl::Status status = absl::InvalidArgumentError(message);
-  status.SetPayload("type.googleapis.com/google.rpc.BadRequest", absl::Cord(details.SerializeAsString()));
-  return status;
 }
 
 int PageSizeOf(int32_t requested) { return requested == 0 ? kDefaultPageSize : std::min(requested, kMaxPageSize); }

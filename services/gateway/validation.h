@@ -14,6 +14,7 @@
 #include "assay/v1/readiness_service.pb.h"
 #include "assay/v1/report_service.pb.h"
 #include "assay/v1/submission_service.pb.h"
+#include "services/common/rpc/status.h"
 #include "services/readiness/framework.h"
 
 namespace assay::gateway {
@@ -26,16 +27,11 @@ namespace assay::gateway {
 class Violations {
  public:
   void Add(absl::string_view field, absl::string_view found, absl::string_view allowed);
-  // OK, or INVALID_ARGUMENT with the list; the message holds the first ones in words.
-  absl::Status ToStatus() const;
-  bool empty() const { return entries_.empty(); }
+  // OK, or INVALID_ARGUMENT with the list.
+  absl::Status ToStatus() const { return rpc::InvalidFields(entries_); }
 
  private:
-  struct Entry {
-    std::string field;
-    std::string description;
-  };
-  std::vector<Entry> entries_;
+  std::vector<rpc::FieldViolation> entries_;
 };
 
 inline constexpr int kMaxBatch = 500;
