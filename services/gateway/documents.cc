@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/gateway/documents.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/time_util.h>
-#include <google/protobuf/util/type_resolver_util.h>
 
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/rpc/json.h"
 
 namespace assay::gateway {
 namespace {
@@ -98,36 +95,15 @@ ContentFacts FactsOf(const NewSubmission& submission) {
   return facts;
 }
 
-std::string CanonicalJson(const google::protobuf::Message& message) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    // Maps come in key order only this way; the conversion keeps the order it finds.
-    coded.SetSerializationDeterministic(true);
-    message.SerializeToCodedStream(&coded);
-  }
-  constexpr char kUrl[] = "type.googleapis.com";
-  static google::protobuf::util::TypeResolver* const resolver =
-      google::protobuf::util::NewTypeResolverForDescriptorPool(kUrl,
-                                                               google::protobuf::DescriptorPool::generated_pool());
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  std::string json;
-  const auto status = google::protobuf::util::BinaryToJsonString(
-      resolver, absl::StrCat(kUrl, "/", message.GetDescriptor()->full_name()), bytes, &json, options);
-  return status.ok() ? json : std::string();
-}
-
-std::string CanonicalJson(const NewSubmission& submission, bool with_source_map) {
+absl::StatusOr<std::string> CanonicalJson(const NewSubmission& submission, bool with_source_map) {
   const google::protobuf::Message* document = DocumentOf(submission);
-  if (document == nullptr) return "";
-  if (with_source_map) return CanonicalJson(*document);
+  if (document == nullptr) return std::string();
+  if (with_source_map) return rpc::ToCanonicalJson(*document);
   const std::unique_ptr<google::protobuf::Message> bare(document->New());
   bare->CopyFrom(*document);
   const google::protobuf::FieldDescriptor* source = bare->GetDescriptor()->FindFieldByName("source");
   if (source != nullptr) bare->GetReflection()->ClearField(bare.get(), source);
-  return CanonicalJson(*bare);
+  return rpc::ToCanonicalJson(*bare);
 }
 
 }  // namespace assay::gateway

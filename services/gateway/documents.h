@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/string_view.h"
+#include "absl/status/statusor.h"
 #include "assay/v1/submission.pb.h"
 
 namespace assay::gateway {
@@ -32,9 +32,6 @@ ContentFacts FactsOf(const v1::NewSubmission& submission);
 
 // The document as protojson with proto field names, keys in a fixed order: equal documents give equal bytes. With or
 // without the map of its source lines. Empty for a repository.
-std::string CanonicalJson(const v1::NewSubmission& submission, bool with_source_map);
-
-// Any message as such JSON.
-std::string CanonicalJson(const google::protobuf::Message& message);
+absl::StatusOr<std::string> CanonicalJson(const v1::NewSubmission& submission, bool with_source_map);
 
 }  // namespace assay::gateway

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/rpc/json.h"
 #include "services/gateway/documents.h"
 #include "services/gateway/validation.h"
 
@@ -22,9 +23,6 @@ std::string AssessmentOf(const v1::NewSubmission& submission) {
   const std::string named = FactsOf(submission).assessment;
   return named.empty() ? kDefaultAssessment : named;
 }
-
-// What the same request_id must come with again.
-std::string RequestContent(const v1::NewSubmission& submission) { return CanonicalJson(submission); }
 
 }  // namespace
 
@@ -104,7 +102,8 @@ absl::Status Intake::AddContent(const v1::NewSubmission& submission, const Subje
                                 Prepared& prepared) const {
   if (submission.has_repository()) return AddRepository(submission, subject, prepared);
   SubmissionAccepted& accepted = *prepared.envelope.mutable_submission_accepted();
-  const std::string json = CanonicalJson(submission, /*with_source_map=*/true);
+  ASSAY_ASSIGN_OR_RETURN(const std::string json, CanonicalJson(submission, /*with_source_map=*/true));
+  ASSAY_ASSIGN_OR_RETURN(const std::string bare, CanonicalJson(submission, /*with_source_map=*/false));
   if (json.size() > kMaxDocumentBytes) {
     Violations violations;
     violations.Add(absl::StrCat("submission.", FactsOf(submission).field), absl::StrCat(json.size(), " bytes of JSON"),
@@ -115,7 +114,7 @@ absl::Status Intake::AddContent(const v1::NewSubmission& submission, const Subje
   ASSAY_ASSIGN_OR_RETURN(const Digest stored, blob::Put(backend_.blobs, owner, json));
   accepted.set_blob_digest(stored.ToString());
   accepted.set_blob_size(json.size());
-  accepted.set_digest(Digest::Of(CanonicalJson(submission, /*with_source_map=*/false)).ToString());
+  accepted.set_digest(Digest::Of(bare).ToString());
   return absl::OkStatus();
 }
 
@@ -158,7 +157,8 @@ absl::StatusOr<Intake::Prepared> Intake::Prepare(const rpc::Identity& caller, co
   event::v1::Envelope& envelope = prepared.envelope;
   SubmissionAccepted& accepted = *envelope.mutable_submission_accepted();
   accepted.set_submission_id(names.SubmissionId(caller.client, submission.candidate(), request.request_id()));
-  accepted.set_request_digest(names.RequestDigest(RequestContent(submission)));
+  ASSAY_ASSIGN_OR_RETURN(const std::string content, rpc::ToCanonicalJson(submission));
+  accepted.set_request_digest(names.RequestDigest(content));
   ASSAY_ASSIGN_OR_RETURN(prepared.is_repeated, FindRepeated(subject, deadline, prepared));
   if (prepared.is_repeated) return prepared;
 

@@ -28,7 +28,7 @@ class Violations {
  public:
   void Add(absl::string_view field, absl::string_view found, absl::string_view allowed);
   // OK, or INVALID_ARGUMENT with the list.
-  absl::Status ToStatus() const { return rpc::InvalidFields(entries_); }
+  absl::Status ToStatus() const { return entries_.empty() ? absl::OkStatus() : rpc::InvalidFields(entries_); }
 
  private:
   std::vector<rpc::FieldViolation> entries_;

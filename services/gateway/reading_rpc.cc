@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/gateway/reading_rpc.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "services/common/base/file.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/rpc/server_stream.h"
+#include "services/common/rpc/unary.h"
+
+namespace assay::gateway {
+namespace {
+
+constexpr size_t kChunk = 64 << 10;
+
+// Sends the bytes; waits for a slow reader.
+absl::Status SendBytes(Answers::OpenEvidence& found, rpc::ServerStream<v1::GetEvidenceResponse>& stream) {
+  std::string buffer(kChunk, '\0');
+  for (bool first = true;; first = false) {
+    const ssize_t count = read(found.bytes.get(), buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return ErrnoStatus(errno, "reading evidence");
+    if (count == 0 && !first) return absl::OkStatus();
+    v1::GetEvidenceResponse response;
+    if (first) *response.mutable_evidence() = found.evidence;
+    response.set_chunk(buffer.substr(0, static_cast<size_t>(count)));
+    ASSAY_RETURN_IF_ERROR(stream.Write(std::move(response)));
+    if (count == 0) return absl::OkStatus();
+  }
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ReadinessRpc::GetReadiness(grpc::CallbackServerContext* context,
+                                                     const v1::GetReadinessRequest* request,
+                                                     v1::ReadinessRecord* response) {
+  return rpc::Unary(environment_, "/assay.v1.ReadinessService/GetReadiness", context, request, response,
+                    [this](const rpc::Call& call, const v1::GetReadinessRequest& r) {
+                      return answers_.GetReadiness(call.identity, r, call.deadline);
+                    });
+}
+
+grpc::ServerUnaryReactor* ReadinessRpc::ExplainReadiness(grpc::CallbackServerContext* context,
+                                                         const v1::ExplainReadinessRequest* request,
+                                                         v1::ExplainReadinessResponse* response) {
+  return rpc::Unary(environment_, "/assay.v1.ReadinessService/ExplainReadiness", context, request, response,
+                    [this](const rpc::Call& call, const v1::ExplainReadinessRequest& r) {
+                      return answers_.Explain(call.identity, r, call.deadline);
+                    });
+}
+
+grpc::ServerWriteReactor<v1::WatchReadinessResponse>* ReadinessRpc::WatchReadiness(
+    grpc::CallbackServerContext* context, const v1::WatchReadinessRequest* request) {
+  return rpc::ServerStreaming<v1::WatchReadinessRequest, v1::WatchReadinessResponse>(
+      environment_, "/assay.v1.ReadinessService/WatchReadiness", context, request,
+      [this](const rpc::Call& call, const v1::WatchReadinessRequest& r,
+             std::shared_ptr<rpc::ServerStream<v1::WatchReadinessResponse>> stream) {
+        auto watch = gateway::WatchReadiness(backend_, call.identity, r, stream);
+        if (!watch.ok()) return stream->Finish(watch.status());
+        watches_.Add(*std::move(watch));
+      });
+}
+
+grpc::ServerUnaryReactor* ReportRpc::GetEvaluationReport(grpc::CallbackServerContext* context,
+                                                         const v1::GetEvaluationReportRequest* request,
+                                                         v1::EvaluationReport* response) {
+  return rpc::Unary(environment_, "/assay.v1.ReportService/GetEvaluationReport", context, request, response,
+                    [this](const rpc::Call& call, const v1::GetEvaluationReportRequest& r) {
+                      return answers_.GetReport(call.identity, r, call.deadline);
+                    });
+}
+
+grpc::ServerUnaryReactor* DecisionRpc::ListDecisions(grpc::CallbackServerContext* context,
+                                                     const v1::ListDecisionsRequest* request,
+                                                     v1::ListDecisionsResponse* response) {
+  return rpc::Unary(environment_, "/assay.v1.DecisionService/ListDecisions", context, request, response,
+                    [this](const rpc::Call& call, const v1::ListDecisionsRequest& r) {
+                      return answers_.ListDecisions(call.identity, r, call.deadline);
+                    });
+}
+
+grpc::ServerWriteReactor<v1::GetEvidenceResponse>* EvidenceRpc::GetEvidence(grpc::CallbackServerContext* context,
+                                                                            const v1::GetEvidenceRequest* request) {
+  return rpc::ServerStreaming<v1::GetEvidenceRequest, v1::GetEvidenceResponse>(
+      environment_, "/assay.v1.EvidenceService/GetEvidence", context, request,
+      [this](const rpc::Call& call, const v1::GetEvidenceRequest& r,
+             std::shared_ptr<rpc::ServerStream<v1::GetEvidenceResponse>> stream) {
+        absl::StatusOr<Answers::OpenEvidence> found = answers_.GetEvidence(call.identity, r, call.deadline);
+        if (!found.ok()) return stream->Finish(found.status());
+        auto evidence = std::make_shared<Answers::OpenEvidence>(*std::move(found));
+        if (!senders_.TrySubmit([evidence, stream] { stream->Finish(SendBytes(*evidence, *stream)); })) {
+          stream->Finish(environment_.gate.Busy());
+        }
+      });
+}
+
+grpc::ServerUnaryReactor* FrameworkRpc::ListFrameworks(grpc::CallbackServerContext* context,
+                                                       const v1::ListFrameworksRequest* request,
+                                                       v1::ListFrameworksResponse* response) {
+  return rpc::Unary(
+      environment_, "/assay.v1.FrameworkService/ListFrameworks", context, request, response,
+      [this](const rpc::Call&, const v1::ListFrameworksRequest& r) { return answers_.ListFrameworks(r); });
+}
+
+grpc::ServerUnaryReactor* FrameworkRpc::GetFramework(grpc::CallbackServerContext* context,
+                                                     const v1::GetFrameworkRequest* request,
+                                                     v1::GetFrameworkResponse* response) {
+  return rpc::Unary(environment_, "/assay.v1.FrameworkService/GetFramework", context, request, response,
+                    [this](const rpc::Call&, const v1::GetFrameworkRequest& r) { return answers_.GetFramework(r); });
+}
+
+grpc::ServerUnaryReactor* ServerRpc::GetServerInfo(grpc::CallbackServerContext* context,
+                                                   const v1::GetServerInfoRequest* request, v1::ServerInfo* response) {
+  return rpc::Unary(environment_, "/assay.v1.ServerService/GetServerInfo", context, request, response,
+                    [this](const rpc::Call&, const v1::GetServerInfoRequest&) -> absl::StatusOr<v1::ServerInfo> {
+                      return backend_.server_info();
+                    });
+}
+
+}  // namespace assay::gateway

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/gateway/server.h"
+
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/base/file.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/rpc/authorization.h"
+#include "services/common/rpc/call.h"
+#include "services/common/rpc/channel.h"
+#include "services/common/rpc/executor.h"
+#include "services/gateway/reading_rpc.h"
+#include "services/gateway/submission_rpc.h"
+#include "services/gateway/watch.h"
+#include "services/gateway/writing_rpc.h"
+
+namespace assay::gateway {
+namespace {
+
+constexpr size_t kQueuedCalls = 1024;
+constexpr size_t kSenders = 4;
+constexpr size_t kQueuedSends = 256;
+
+std::string HostOf(const std::string& host_port) { return host_port.substr(0, host_port.rfind(':')); }
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> CredentialsFor(const Server::Options& options) {
+  const bool has_certificate = !options.certificate_file.empty() && !options.key_file.empty();
+  const absl::Status loopback = CheckLoopback(options.listen);
+  if (!loopback.ok() && (!has_certificate || options.token_file.empty())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("listen: ", options.listen,
+                     " can be reached by other machines: that needs tls.certificate_file, tls.key_file and token_file; "
+                     "use 127.0.0.1 otherwise"));
+  }
+  if (!has_certificate) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions tls;
+  ASSAY_ASSIGN_OR_RETURN(std::string key, ReadFile(options.key_file, 1 << 20));
+  ASSAY_ASSIGN_OR_RETURN(std::string certificate, ReadFile(options.certificate_file, 1 << 20));
+  tls.pem_key_cert_pairs.push_back({std::move(key), std::move(certificate)});
+  if (!options.client_ca_file.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(tls.pem_root_certs, ReadFile(options.client_ca_file, 1 << 20));
+    tls.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
+  }
+  return grpc::SslServerCredentials(tls);
+}
+
+}  // namespace
+
+absl::Status CheckLoopback(const std::string& host_port) {
+  const std::string host = HostOf(host_port);
+  if (host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.")) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(host_port, " is not an address of this machine alone"));
+}
+
+// In the order of their start; destroyed backwards.
+struct Server::Parts {
+  Parts(Options given, Backend used) : options(std::move(given)), backend(std::move(used)) {}
+
+  const Options options;
+  const Backend backend;
+  std::unique_ptr<rpc::Authorizer> authorizer;
+  std::unique_ptr<rpc::CallGate> gate;
+  std::unique_ptr<rpc::Executor> executor;
+  std::unique_ptr<rpc::Executor> senders;
+  std::unique_ptr<WatchHub> watches;
+  std::unique_ptr<SubmissionRpc> submissions;
+  std::unique_ptr<ReadinessRpc> readiness;
+  std::unique_ptr<ReportRpc> report;
+  std::unique_ptr<DecisionRpc> decisions;
+  std::unique_ptr<EvidenceRpc> evidence;
+  std::unique_ptr<FrameworkRpc> frameworks;
+  std::unique_ptr<ServerRpc> info;
+  std::unique_ptr<ArtifactRpc> artifacts;
+  std::unique_ptr<AssessmentRpc> assessments;
+  std::unique_ptr<CandidateRpc> candidates;
+  std::unique_ptr<grpc::Server> server;
+  int port = 0;
+
+  void BuildServices() {
+    const rpc::CallEnvironment environment{*gate, *executor};
+    submissions = std::make_unique<SubmissionRpc>(environment, backend, *watches);
+    readiness = std::make_unique<ReadinessRpc>(environment, backend, *watches);
+    report = std::make_unique<ReportRpc>(environment, backend);
+    decisions = std::make_unique<DecisionRpc>(environment, backend);
+    evidence = std::make_unique<EvidenceRpc>(environment, backend, *senders);
+    frameworks = std::make_unique<FrameworkRpc>(environment, backend);
+    info = std::make_unique<ServerRpc>(environment, backend);
+    artifacts = std::make_unique<ArtifactRpc>(environment, backend);
+    assessments = std::make_unique<AssessmentRpc>(environment, backend);
+    candidates = std::make_unique<CandidateRpc>(environment, backend);
+  }
+
+  absl::Status Listen() {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::ServerBuilder builder;
+    builder.SetMaxReceiveMessageSize(rpc::kMaxMessageBytes);
+    builder.SetMaxSendMessageSize(rpc::kMaxMessageBytes);
+    // Two servers never share a port.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    if (!options.socket_path.empty()) {
+      unlink(options.socket_path.c_str());
+      builder.AddListeningPort(absl::StrCat("unix:", options.socket_path), grpc::InsecureServerCredentials());
+    }
+    if (!options.listen.empty()) {
+      ASSAY_ASSIGN_OR_RETURN(const auto credentials, CredentialsFor(options));
+      builder.AddListeningPort(options.listen, credentials, &port);
+    }
+    for (grpc::Service* service : std::initializer_list<grpc::Service*>{
+             submissions.get(), readiness.get(), report.get(), decisions.get(), evidence.get(), frameworks.get(),
+             info.get(), artifacts.get(), assessments.get(), candidates.get()}) {
+      builder.RegisterService(service);
+    }
+    server = builder.BuildAndStart();
+    if (server == nullptr || (!options.listen.empty() && port == 0)) {
+      return absl::UnavailableError(
+          absl::StrCat("listen: ", options.listen, " cannot be bound; another program may have the port: choose another "
+                                                   "with --set listen=127.0.0.1:PORT"));
+    }
+    if (!options.socket_path.empty()) chmod(options.socket_path.c_str(), 0600);
+    return absl::OkStatus();
+  }
+};
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Server::~Server() { Stop(absl::ZeroDuration()); }
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Create(Options options, Backend backend) {
+  auto parts = std::make_unique<Parts>(std::move(options), std::move(backend));
+  rpc::AuthorizerOptions authorizer;
+  authorizer.token_file = parts->options.token_file;
+  ASSAY_ASSIGN_OR_RETURN(parts->authorizer, rpc::Authorizer::Create(std::move(authorizer)));
+  rpc::CallLimits limits;
+  limits.in_flight = parts->options.calls_in_flight;
+  limits.in_flight_per_tenant = parts->options.calls_in_flight_per_tenant;
+  parts->gate = std::make_unique<rpc::CallGate>(*parts->authorizer, limits);
+  parts->executor = std::make_unique<rpc::Executor>(parts->options.threads, kQueuedCalls);
+  parts->senders = std::make_unique<rpc::Executor>(kSenders, kQueuedSends);
+  parts->watches = std::make_unique<WatchHub>(parts->backend);
+  parts->BuildServices();
+  ASSAY_RETURN_IF_ERROR(parts->Listen());
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+std::string Server::address() const {
+  if (parts_->options.listen.empty()) return "";
+  return absl::StrCat(HostOf(parts_->options.listen), ":", parts_->port);
+}
+
+void Server::Stop(absl::Duration grace) {
+  if (parts_->server == nullptr) return;
+  if (grpc::HealthCheckServiceInterface* health = parts_->server->GetHealthCheckService()) {
+    health->SetServingStatus(false);
+  }
+  // Streams would never end by themselves.
+  parts_->watches->Stop();
+  parts_->server->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+  parts_->server->Wait();
+  parts_->executor->Stop();
+  parts_->senders->Stop();
+  parts_->server.reset();
+}
+
+}  // namespace assay::gateway

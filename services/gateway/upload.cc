@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/gateway/upload.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/base/status_macros.h"
+#include "services/gateway/validation.h"
+
+namespace assay::gateway {
+namespace {
+
+constexpr size_t kMaxChunk = 1 << 20;
+
+}  // namespace
+
+absl::Status Upload::Begin(const v1::UploadArtifactRequest::Metadata& metadata) {
+  if (backend_.journal == nullptr) return absl::FailedPreconditionError("this server is read-only: it accepts nothing");
+  if (writer_ != nullptr) return absl::InvalidArgumentError("metadata: it comes once, in the first message");
+  ASSAY_RETURN_IF_ERROR(Validate(metadata));
+  if (metadata.size() > backend_.max_artifact_bytes) {
+    return absl::ResourceExhaustedError(absl::StrCat("metadata.size: found ", metadata.size(),
+                                                     " bytes; allowed: ", backend_.max_artifact_bytes));
+  }
+  ASSAY_RETURN_IF_ERROR(backend_.has_room());
+  ASSAY_ASSIGN_OR_RETURN(const Subject subject, SubjectOf(backend_, caller_.tenant, metadata.candidate(), ""));
+  metadata_ = metadata;
+  ASSAY_ASSIGN_OR_RETURN(
+      writer_, backend_.blobs.Create({caller_.tenant, subject.candidate_key}, backend_.max_artifact_bytes));
+  return absl::OkStatus();
+}
+
+absl::Status Upload::Append(absl::string_view chunk) {
+  if (writer_ == nullptr) return absl::InvalidArgumentError("metadata: found nothing; the first message must carry it");
+  if (chunk.empty() || chunk.size() > kMaxChunk) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("chunk: found ", chunk.size(), " bytes; allowed: 1 to ", kMaxChunk));
+  }
+  size_ += chunk.size();
+  return writer_->Append(chunk);
+}
+
+absl::StatusOr<v1::Artifact> Upload::Finish() {
+  if (writer_ == nullptr) return absl::InvalidArgumentError("metadata: found nothing; the first message must carry it");
+  if (size_ == 0) return absl::InvalidArgumentError("chunk: found an empty artifact; at least one byte is needed");
+  if (metadata_.size() != 0 && metadata_.size() != size_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("metadata.size: ", metadata_.size(), " bytes were announced, ", size_, " came"));
+  }
+  ASSAY_ASSIGN_OR_RETURN(const Digest digest, writer_->Commit());
+  if (!metadata_.digest().empty() && metadata_.digest() != digest.ToString()) {
+    // The bytes are harmless under their own name; the sweep of unused blobs takes them.
+    return absl::InvalidArgumentError(
+        absl::StrCat("metadata.digest: ", metadata_.digest(), " was announced, ", digest.ToString(), " came"));
+  }
+  v1::Artifact artifact;
+  artifact.set_digest(digest.ToString());
+  artifact.set_size(size_);
+  return artifact;
+}
+
+}  // namespace assay::gateway

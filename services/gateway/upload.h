@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "assay/v1/artifact_service.pb.h"
+#include "services/common/rpc/authorization.h"
+#include "services/gateway/backend.h"
+
+namespace assay::gateway {
+
+// Receives one artifact in pieces; what is not finished leaves nothing behind. Not thread-safe; the backend must outlive
+// it. Errors: see UploadArtifact in artifact_service.proto.
+class Upload {
+ public:
+  Upload(const Backend& backend, rpc::Identity caller) : backend_(backend), caller_(std::move(caller)) {}
+
+  absl::Status Begin(const v1::UploadArtifactRequest::Metadata& metadata);
+  absl::Status Append(absl::string_view chunk);
+  // Durable when it returns.
+  absl::StatusOr<v1::Artifact> Finish();
+
+ private:
+  const Backend& backend_;
+  const rpc::Identity caller_;
+  v1::UploadArtifactRequest::Metadata metadata_;
+  std::unique_ptr<blob::Writer> writer_;
+  uint64_t size_ = 0;
+};
+
+}  // namespace assay::gateway
