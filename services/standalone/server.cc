@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/standalone/server.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "services/aggregator/server.h"
+#include "services/archive/decoder.h"
+#include "services/common/base/file.h"
+#include "services/common/base/logging.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/blob/folder_blob_store.h"
+#include "services/common/log/embedded_log.h"
+#include "services/common/log/memory_work_queue.h"
+#include "services/common/runtime/health.h"
+#include "services/common/runtime/http_server.h"
+#include "services/common/runtime/metrics.h"
+#include "services/common/store/disk_guard.h"
+#include "services/gateway/server.h"
+#include "services/standalone/content_digests.h"
+#include "services/standalone/data_folder.h"
+#include "services/standalone/local_shards.h"
+#include "services/standalone/monitor.h"
+#include "services/standalone/server_info.h"
+
+namespace assay::standalone {
+namespace {
+
+constexpr uint32_t kShards = 4;
+constexpr absl::string_view kSocketName = "assay.sock";
+// What an address of a Unix socket has room for.
+constexpr size_t kMaxSocketPath = 100;
+
+template <typename T>
+T Or(T value, T fallback) {
+  return value == 0 ? fallback : value;
+}
+
+}  // namespace
+
+// In the order of their start; destroyed backwards.
+struct Server::Parts {
+  Parts(const config::v1::Standalone& given, std::unique_ptr<sandbox::Launcher> starter)
+      : config(given), launcher(std::move(starter)), instance(absl::StrCat("standalone-", getpid())) {}
+
+  const config::v1::Standalone config;
+  const std::unique_ptr<sandbox::Launcher> launcher;
+  const std::string instance;
+  Clock& clock = Clock::Real();
+  std::unique_ptr<DataFolder> folder;
+  std::unique_ptr<store::DiskGuard> disk;
+  std::unique_ptr<gateway::TenantKeys> keys;
+  std::unique_ptr<blob::FolderBlobStore> blobs;
+  std::unique_ptr<log::EmbeddedLog> log;
+  std::unique_ptr<log::MemoryWorkQueue> queue;
+  std::unique_ptr<aggregator::Server> aggregator;
+  std::unique_ptr<LocalShards> shards;
+  std::unique_ptr<ContentDigests> digests;
+  std::unique_ptr<gateway::Journal> journal;
+  std::unique_ptr<gateway::Server> gateway;
+  runtime::Health health;
+  runtime::Metrics metrics;
+  std::unique_ptr<Monitor> monitor;
+  std::unique_ptr<runtime::HttpServer> http;
+  std::string socket;
+  bool stopped = false;
+
+  bool read_only() const { return config.read_only(); }
+  absl::Status OpenStorage();
+  absl::Status OpenServices();
+  absl::Status OpenDoor();
+  absl::Status OpenStatusPages();
+  gateway::Backend MakeBackend();
+  void Look();
+};
+
+absl::Status Server::Parts::OpenStorage() {
+  ASSAY_ASSIGN_OR_RETURN(DataFolder opened, DataFolder::Open(config.data_directory(), read_only()));
+  folder = std::make_unique<DataFolder>(std::move(opened));
+  socket = folder->Path(read_only() ? absl::StrCat("reader-", getpid(), ".sock") : std::string(kSocketName));
+  if (socket.size() > kMaxSocketPath) {
+    return absl::InvalidArgumentError(absl::StrCat("data_directory: ", folder->path(), " is too long by ",
+                                                   socket.size() - kMaxSocketPath, " bytes for a socket in it"));
+  }
+  ASSAY_ASSIGN_OR_RETURN(keys, gateway::TenantKeys::Open(folder->Path("keys"), read_only()));
+  const uint64_t reserve = Or<uint64_t>(config.limits().reserved_disk_bytes(), 256 << 20);
+  blob::FolderBlobStoreOptions blob_options;
+  blob_options.path = folder->Path("blobs");
+  blob_options.max_bytes = Or<uint64_t>(config.limits().blob_quota_bytes(), uint64_t{20} << 30);
+  blob_options.min_free_bytes = reserve;
+  blob_options.read_only = read_only();
+  ASSAY_ASSIGN_OR_RETURN(blobs, blob::FolderBlobStore::Open(std::move(blob_options)));
+  if (read_only()) return absl::OkStatus();
+
+  store::DiskGuardOptions disk_options;
+  disk_options.path = folder->path();
+  disk_options.ballast_bytes = reserve;
+  disk_options.enough_free_bytes = reserve;
+  ASSAY_ASSIGN_OR_RETURN(disk, store::DiskGuard::Create(disk_options));
+  log::EmbeddedLogOptions log_options;
+  log_options.path = folder->Path("journal");
+  log_options.partitions = kShards;
+  ASSAY_ASSIGN_OR_RETURN(log, log::EmbeddedLog::Open(std::move(log_options)));
+  log::MemoryWorkQueueOptions queue_options;
+  queue_options.max_items = Or<size_t>(config.limits().queued_work(), 4096);
+  queue = std::make_unique<log::MemoryWorkQueue>(std::move(queue_options));
+  return absl::OkStatus();
+}
+
+absl::Status Server::Parts::OpenServices() {
+  aggregator::Server::Options options;
+  options.directory = folder->Path("shards");
+  options.shards = kShards;
+  options.read_only = read_only();
+  options.instance = instance;
+  options.frameworks = readiness::Catalog::BuiltIn().frameworks();
+  if (!read_only()) {
+    ASSAY_ASSIGN_OR_RETURN(options.capability_key, keys->Secret("capability"));
+    options.cancel = [](absl::string_view) {};
+  }
+  ASSAY_ASSIGN_OR_RETURN(aggregator,
+                         aggregator::Server::Create(std::move(options), log.get(), queue.get(), *blobs, clock));
+  aggregator->Start();
+  shards = std::make_unique<LocalShards>(*aggregator);
+  digests = std::make_unique<ContentDigests>(*blobs, [this](const UniqueFd& archive) -> absl::StatusOr<Digest> {
+    ASSAY_ASSIGN_OR_RETURN(const archive::DecodedArchive decoded, archive::DecodeArchive(*launcher, archive));
+    return decoded.pack.content_digest();
+  });
+  if (!read_only()) journal = std::make_unique<gateway::Journal>(*log, clock, instance);
+  return absl::OkStatus();
+}
+
+gateway::Backend Server::Parts::MakeBackend() {
+  const readiness::Catalog& catalog = readiness::Catalog::BuiltIn();
+  return gateway::Backend{
+      .shards = *shards,
+      .journal = journal.get(),
+      .keys = *keys,
+      .blobs = *blobs,
+      .clock = clock,
+      .find_framework = [&catalog](absl::string_view name) { return catalog.Find(name); },
+      .frameworks = catalog.frameworks(),
+      .plugins = [] { return std::map<std::string, std::string>(); },
+      .content_digest = [this](const blob::Owner& owner, const Digest& digest) { return digests->Find(owner, digest); },
+      .has_room = [this] { return disk->HasRoom(); },
+      .server_info = [this] { return DescribeServer(config, kShards, launcher.get()); },
+      .max_artifact_bytes = Or<uint64_t>(config.limits().artifact_bytes(), 256 << 20),
+      .log_identity = log == nullptr ? "" : log->identity(),
+  };
+}
+
+absl::Status Server::Parts::OpenDoor() {
+  gateway::Server::Options options;
+  options.socket_path = socket;
+  options.listen = read_only() ? "" : config.listen();
+  options.certificate_file = config.tls().certificate_file();
+  options.key_file = config.tls().key_file();
+  options.client_ca_file = config.tls().client_ca_file();
+  options.token_file = config.token_file();
+  options.calls_in_flight = Or<size_t>(config.limits().calls_in_flight(), 256);
+  options.calls_in_flight_per_tenant = Or<size_t>(config.limits().calls_in_flight_per_tenant(), 128);
+  ASSAY_ASSIGN_OR_RETURN(gateway, gateway::Server::Create(std::move(options), MakeBackend()));
+  return read_only() ? absl::OkStatus() : folder->Announce(socket);
+}
+
+void Server::Parts::Look() {
+  health.Set("shards", aggregator->health());
+  if (log == nullptr) return;
+  health.Set("journal", log->health());
+  health.Set("disk", disk->HasRoom());
+  metrics.AddGauge("assay_aggregator_lag_records", "Records journaled and not applied yet")
+      .Set(static_cast<double>(aggregator->lag()));
+  for (const char* lane : {"fast", "slow"}) {
+    metrics.AddGauge("assay_aggregator_work_items", "Work put into the queue and not done", {{"lane", lane}})
+        .Set(static_cast<double>(queue->Depth(lane)));
+  }
+  storage::v1::Counters sum;
+  for (uint32_t shard = 0; shard < kShards; ++shard) {
+    const absl::StatusOr<storage::v1::ShardMeta> meta = aggregator->Meta(shard);
+    if (!meta.ok()) continue;
+    sum.set_submissions(sum.submissions() + meta->counters().submissions());
+    sum.set_results(sum.results() + meta->counters().results());
+    sum.set_late_results(sum.late_results() + meta->counters().late_results());
+    sum.set_forged_results(sum.forged_results() + meta->counters().forged_results());
+    sum.set_illegal_transitions(sum.illegal_transitions() + meta->counters().illegal_transitions());
+    sum.set_repeated_submissions(sum.repeated_submissions() + meta->counters().repeated_submissions());
+  }
+  const auto set = [this](const char* name, const char* help, uint64_t value) {
+    metrics.AddGauge(name, help).Set(static_cast<double>(value));
+  };
+  set("assay_aggregator_submissions", "Submissions applied since the data folder was made", sum.submissions());
+  set("assay_aggregator_results", "Results counted", sum.results());
+  set("assay_aggregator_late_results", "Results of evaluations that had ended", sum.late_results());
+  set("assay_aggregator_forged_results", "Results without the capability of their attempt", sum.forged_results());
+  set("assay_aggregator_illegal_transitions", "Events ignored in the state they met", sum.illegal_transitions());
+  set("assay_aggregator_repeated_submissions", "Submissions journaled more than once", sum.repeated_submissions());
+}
+
+absl::Status Server::Parts::OpenStatusPages() {
+  monitor = std::make_unique<Monitor>(clock, [this] { Look(); });
+  if (config.http_listen().empty() || read_only()) return absl::OkStatus();
+  runtime::HttpServerOptions options;
+  options.listen = config.http_listen();
+  ASSAY_ASSIGN_OR_RETURN(http, runtime::HttpServer::Start(std::move(options), runtime::StatusPages(health, metrics)));
+  return absl::OkStatus();
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Server::~Server() { Stop(absl::ZeroDuration()); }
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Create(const config::v1::Standalone& config,
+                                                       std::unique_ptr<sandbox::Launcher> launcher) {
+  std::unique_ptr<Server> server(new Server(std::make_unique<Parts>(config, std::move(launcher))));
+  ASSAY_RETURN_IF_ERROR(server->parts_->OpenStorage());
+  ASSAY_RETURN_IF_ERROR(server->parts_->OpenServices());
+  ASSAY_RETURN_IF_ERROR(server->parts_->OpenDoor());
+  ASSAY_RETURN_IF_ERROR(Annotate(server->parts_->OpenStatusPages(), "http_listen"));
+  return server;
+}
+
+std::string Server::Addresses() const {
+  const std::string http =
+      parts_->http == nullptr
+          ? ""
+          : absl::StrCat(parts_->config.http_listen().substr(0, parts_->config.http_listen().rfind(':')), ":",
+                         parts_->http->port());
+  return absl::StrCat("{\"socket\":", JsonQuote(parts_->socket), ",\"grpc\":", JsonQuote(parts_->gateway->address()),
+                      ",\"http\":", JsonQuote(http), "}\n");
+}
+
+void Server::Stop(absl::Duration grace) {
+  Parts& parts = *parts_;
+  if (std::exchange(parts.stopped, true)) return;
+  parts.health.BeginStop();
+  if (parts.gateway != nullptr) parts.gateway->Stop(grace);
+  parts.monitor.reset();
+  if (parts.http != nullptr) parts.http->Stop();
+  if (parts.aggregator != nullptr) parts.aggregator->Stop();
+  if (parts.queue != nullptr) parts.queue->Close();
+  if (parts.log != nullptr) parts.log->Close();
+  if (!parts.socket.empty() && parts.gateway != nullptr) unlink(parts.socket.c_str());
+}
+
+}  // namespace assay::standalone
