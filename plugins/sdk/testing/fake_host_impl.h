@@ -76,6 +76,8 @@ inline bool FakeHost::CheckCriterion(const std::string& what, const std::string&
 
 inline bool FakeHost::CheckPlace(const std::string& what, const std::string& path, uint32_t line, uint32_t end_line) {
   if (path.empty()) return true;
+  // A submission that is a document has no files: its places are those of the file a person wrote it in.
+  if (files_.empty() && !documents_.empty()) return true;
   const auto file = files_.find(path);
   if (file == files_.end()) {
     Violation(what + ": no input has the path \"" + path + "\"");
