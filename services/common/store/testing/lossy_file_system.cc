@@ -56,8 +56,7 @@ class LossyFileSystem::WritableFile final : public rocksdb::FSWritableFileOwnerW
     const uint64_t covered = owner_->WrittenBytes(path_);
     IOStatus status = owner_->BeforeSync();
     if (status.ok()) status = sync();
-    if (status.ok()) owner_->Synced(path_, covered);
-    return status;
+    return status.ok() ? owner_->Synced(path_, covered) : status;
   }
 
   LossyFileSystem* const owner_;
@@ -72,15 +71,13 @@ class LossyFileSystem::Directory final : public rocksdb::FSDirectoryWrapper {
   IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
     IOStatus status = owner_->BeforeSync();
     if (status.ok()) status = FSDirectoryWrapper::Fsync(options, debug);
-    if (status.ok()) owner_->FolderSynced(path_);
-    return status;
+    return status.ok() ? owner_->FolderSynced(path_) : status;
   }
   IOStatus FsyncWithDirOptions(const IOOptions& options, IODebugContext* debug,
                                const rocksdb::DirFsyncOptions& sync_options) override {
     IOStatus status = owner_->BeforeSync();
     if (status.ok()) status = FSDirectoryWrapper::FsyncWithDirOptions(options, debug, sync_options);
-    if (status.ok()) owner_->FolderSynced(path_);
-    return status;
+    return status.ok() ? owner_->FolderSynced(path_) : status;
   }
 
  private:
@@ -221,23 +218,25 @@ void LossyFileSystem::Truncated(const std::string& path, uint64_t size) {
   state.synced = std::min(state.synced, size);
 }
 
-void LossyFileSystem::Synced(const std::string& path, uint64_t size) {
+IOStatus LossyFileSystem::Synced(const std::string& path, uint64_t size) {
   absl::MutexLock lock(&mutex_);
-  // A power cut during the sync decides that it did not happen.
-  if (cut_) return;
+  // A power cut during the sync decides that it did not happen, and nobody may hear otherwise.
+  if (cut_) return IOStatus::IOError("power is off");
   FileState& state = files_[path];
   state.synced = std::max(state.synced, size);
   ++syncs_;
+  return IOStatus::OK();
 }
 
-void LossyFileSystem::FolderSynced(const std::string& folder) {
+IOStatus LossyFileSystem::FolderSynced(const std::string& folder) {
   absl::MutexLock lock(&mutex_);
-  if (cut_) return;
+  if (cut_) return IOStatus::IOError("power is off");
   for (auto& [path, state] : files_) {
     if (std::filesystem::path(path).parent_path() == std::filesystem::path(folder + "/").parent_path()) {
       state.named = true;
     }
   }
+  return IOStatus::OK();
 }
 
 uint64_t LossyFileSystem::WrittenBytes(const std::string& path) {

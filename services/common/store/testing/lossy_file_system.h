@@ -68,13 +68,13 @@ class LossyFileSystem final : public rocksdb::FileSystemWrapper {
   };
 
   rocksdb::IOStatus Wrap(const std::string& path, uint64_t size, std::unique_ptr<rocksdb::FSWritableFile>* file);
-  // Called by files: whether the operation may go on, and what it changed.
+  // Called by files and folders: whether the operation may go on, and what it changed.
   rocksdb::IOStatus BeforeAppend(size_t bytes);
   rocksdb::IOStatus BeforeSync();
   void Appended(const std::string& path, size_t bytes);
   void Truncated(const std::string& path, uint64_t size);
-  void Synced(const std::string& path, uint64_t size);
-  void FolderSynced(const std::string& folder);
+  rocksdb::IOStatus Synced(const std::string& path, uint64_t size);
+  rocksdb::IOStatus FolderSynced(const std::string& folder);
   uint64_t WrittenBytes(const std::string& path);
 
   const double torn_tail_;
