@@ -29,6 +29,9 @@ const std::vector<const Check*>& AllChecks() {
              WiredSecurityChecks(),
              InjectionChecks(),
              SecretChecks(),
+             DatabaseChecks(),
+             ConfigurationChecks(),
+             StructureChecks(),
              DeliveryChecks(),
              DependencyChecks(),
          }) {

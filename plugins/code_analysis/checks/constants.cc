@@ -15,14 +15,6 @@ bool IsFallback(Node node) {
   return node.Is(Kind::kBinary) && (node.op() == Operator::kOr || node.op() == Operator::kNullish);
 }
 
-// The environment variable a literal stands in for, when it is written as a default behind one.
-std::string VariableInFront(const Model& model, Node literal) {
-  Node node = literal;
-  while (node.parent().Is(Kind::kParenthesized) || node.parent().Is(Kind::kCast)) node = node.parent();
-  const Node around = node.parent();
-  return IsFallback(around) && around[Field::kRight] == node ? EnvironmentVariableOf(model, around[Field::kLeft]) : std::string();
-}
-
 std::optional<LiteralText> Follow(const Model& model, Node expression, int steps) {
   expression = expression.Bare();
   if (!expression || steps > kMaxSteps) return std::nullopt;
@@ -39,6 +31,13 @@ std::optional<LiteralText> Follow(const Model& model, Node expression, int steps
 }
 
 }  // namespace
+
+std::string VariableInFront(const Model& model, Node literal) {
+  Node node = literal;
+  while (node.parent().Is(Kind::kParenthesized) || node.parent().Is(Kind::kCast)) node = node.parent();
+  const Node around = node.parent();
+  return IsFallback(around) && around[Field::kRight] == node ? EnvironmentVariableOf(model, around[Field::kLeft]) : std::string();
+}
 
 std::optional<LiteralText> LiteralBehind(const Model& model, Node expression) { return Follow(model, expression, 0); }
 

@@ -31,6 +31,9 @@ Node OptionOf(const Model& model, Node object, std::string_view key);
 // The environment variable an expression reads, perhaps with a default behind it; empty when it reads none.
 std::string EnvironmentVariableOf(const Model& model, Node expression);
 
+// The environment variable that a literal stands in for, written as `process.env.X || literal`; empty otherwise.
+std::string VariableInFront(const Model& model, Node literal);
+
 // A name for the value an expression is assigned or passed to: variable, property, or the enclosing function.
 std::string_view TargetName(Node expression);
 

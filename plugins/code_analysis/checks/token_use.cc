@@ -193,12 +193,21 @@ bool Stops(Node branch) {
   return false;
 }
 
+// `!process.env.X`, `process.env.X === undefined`, `process.env.X == null`.
+bool AsksWhetherMissing(Node member) {
+  const Node around = member.parent().Is(Kind::kParenthesized) ? member.parent().parent() : member.parent();
+  if (around.Is(Kind::kUnary)) return around.op() == Operator::kNot || around.op() == Operator::kTypeof;
+  if (!around.Is(Kind::kBinary) || (around.op() != Operator::kEqual && around.op() != Operator::kStrictEqual)) return false;
+  const Node other = around[Field::kRight].Bare();
+  return other.Is(Kind::kUndefined) || other.Is(Kind::kNull) || StringValue(other) == "";
+}
+
 }  // namespace
 
 bool StopsWithout(const Model& model, std::string_view variable) {
   bool stops = false;
   model.ForEachMember({variable}, [&](Node member) {
-    if (stops || !PathOf(member).starts_with("process.env.")) return;
+    if (stops || !PathOf(member).starts_with("process.env.") || !AsksWhetherMissing(member)) return;
     const Node branch = member.Enclosing(Kind::kIf);
     stops = branch && branch[Field::kCondition].Contains(member) && Stops(branch[Field::kConsequence]);
   });
