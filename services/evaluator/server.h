@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,11 +12,13 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "assay/plugin/v1/manifest.pb.h"
+#include "services/archive/pack.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/digest.h"
 #include "services/common/blob/blob_store.h"
 #include "services/common/log/log.h"
 #include "services/common/log/work_queue.h"
+#include "services/plugin_host/platform_calls.h"
 #include "services/sandbox/launcher.h"
 
 namespace assay::evaluator {
@@ -26,6 +29,16 @@ class FrameworkSource {
   virtual ~FrameworkSource() = default;
   // The framework with that digest as protojson of assay.v1.Framework. NOT_FOUND: this instance does not know it.
   virtual absl::StatusOr<std::string> FrameworkJson(const Digest& digest) = 0;
+};
+
+// What evaluations of repositories may ask of this machine: processes, dependencies, load. Thread-safe.
+class PlatformSource {
+ public:
+  virtual ~PlatformSource() = default;
+  // The platform's side for one run of one plugin on that submission. `pack` outlives what is returned. `progress` is
+  // told of phases ("installing dependencies"), from the thread that Execute is called on.
+  virtual std::unique_ptr<plugin_host::PlatformCalls> Make(const archive::Pack& pack,
+                                                           std::function<void(absl::string_view phase)> progress) = 0;
 };
 
 struct Options {
@@ -55,6 +68,8 @@ struct Dependencies {
   Clock& clock;
   FrameworkSource& frameworks;
   sandbox::Launcher& launcher;
+  // Null: submissions cannot be run here, and evaluators are told so.
+  PlatformSource* platform = nullptr;
 };
 
 // A plugin this server can run. The aggregator pins `digest` at acceptance; work for another digest ends as

@@ -309,12 +309,14 @@ class Attempt {
     switch (frame.body_case()) {
       case Body::kHeartbeat:
         silence_ = After(options_.silence);
+        if (progress_) progress_(last_progress_);
         return absl::OkStatus();
       case Body::kLog:
         if (log_.size() < kMaxLogLines) log_.push_back(frame.log().text().substr(0, kMaxLogBytes));
         return absl::OkStatus();
       case Body::kProgress:
-        if (progress_) progress_(frame.progress());
+        last_progress_ = std::move(*frame.mutable_progress());
+        if (progress_) progress_(last_progress_);
         return absl::OkStatus();
       case Body::kCall:
         return BeginCall(frame.request_id(), std::move(*frame.mutable_call()));
@@ -368,7 +370,7 @@ class Attempt {
     plugin::v1::Frame refused;
     refused.set_request_id(request);
     refused.mutable_reply()->set_status(ASSAY_E_LIMIT);
-    refused.mutable_reply()->set_message("the platform's answer is larger than 1 MiB");
+    refused.mutable_reply()->set_message("the platform's answer is larger than 4 MiB");
     return host_.Send(refused);
   }
 
@@ -417,6 +419,7 @@ class Attempt {
   Verdict why_;
   uint64_t spans_ = 0;
   std::vector<std::string> log_;
+  plugin::v1::Progress last_progress_;
   absl::Duration cpu_;
   uint64_t peak_bytes_ = 0;
 };

@@ -105,7 +105,8 @@ class EvaluationRunner {
  public:
   explicit EvaluationRunner(HostPool& pool, RunnerOptions options = {}) : pool_(pool), options_(options) {}
 
-  // `progress` is called on the calling thread, for every report the plugin makes. What `platform` makes is stopped and
+  // `progress` is called on the calling thread: for every report the plugin makes, and with the last one (empty before
+  // the first) for every heartbeat of its process. What `platform` makes is stopped and
   // destroyed when the plugin's run ends; a confirmed submission fault takes two.
   EvaluationOutcome Run(const EvaluationRequest& request, const PlatformFactory& platform,
                         const ProgressCallback& progress, const Cancellation& cancellation);

@@ -12,7 +12,7 @@
 
 namespace assay::plugin_host {
 
-inline constexpr size_t kMaxFrameToHost = 1 << 20;
+inline constexpr size_t kMaxFrameToHost = 4 << 20;
 inline constexpr size_t kMaxFrameFromHost = 4 << 20;
 
 // Gives frames their sequence numbers and bytes. Not thread-safe.

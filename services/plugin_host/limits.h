@@ -24,6 +24,6 @@ inline constexpr size_t kMaxSpanTextBytes = 64 << 10;
 inline constexpr uint64_t kMaxExecTexts = 256;
 inline constexpr uint64_t kMaxExecTextBytes = 32 << 10;
 inline constexpr uint64_t kMaxReadBytes = 256 << 10;
-inline constexpr uint64_t kMaxPlanBytes = 256 << 10;
+inline constexpr uint64_t kMaxPlanBytes = 1 << 20;
 
 }  // namespace assay::plugin_host

@@ -178,12 +178,16 @@ TEST_F(PluginFaults, AHandleUsedTooLateIsAnAnswer) {
 }
 
 TEST_F(PluginFaults, CancellingEndsAWillingPlugin) {
-  progress_ = [this](const plugin::v1::Progress&) { cancellation_.Cancel(); };
+  progress_ = [this](const plugin::v1::Progress& report) {
+    if (!report.phase().empty()) cancellation_.Cancel();
+  };
   EXPECT_EQ(Run("wait").outcome, Finished::CANCELLED);
 }
 
 TEST_F(PluginFaults, CancellingEndsAnUnwillingPluginToo) {
-  progress_ = [this](const plugin::v1::Progress&) { cancellation_.Cancel(); };
+  progress_ = [this](const plugin::v1::Progress& report) {
+    if (!report.phase().empty()) cancellation_.Cancel();
+  };
   EXPECT_EQ(Run("loop_logging").outcome, Finished::CANCELLED);
 }
 
