@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "assay/config/v1/standalone.pb.h"
+#include "assay/v1/document.pb.h"
 #include "services/common/base/file.h"
 #include "services/common/base/testing/status_matchers.h"
 #include "services/common/base/testing/temp_dir.h"
@@ -27,36 +27,38 @@ namespace {
 
 using ::assay::testing::StatusIs;
 using ::testing::HasSubstr;
-using config::v1::Standalone;
+// Any message would do; this one has text, numbers, lists and groups, and changes less than configurations do.
+using v1::TaskDocument;
 
 TEST(Configuration, ReadsAFileAndThenTheOverrides) {
   testing::TempDir dir;
   ASSAY_ASSERT_OK(WriteFileAtomically(
-      dir / "c.yaml", "listen: 127.0.0.1:7470\nread_only: true\nlimits: {artifact_bytes: 5, queued_work: 6}\n"
-                      "plugin_directories: [/x]\n"));
-  Standalone config;
+      dir / "c.yaml", "id: 127.0.0.1:7470\ntime_budget_minutes: 5\nload: {peak_rate: 5, mix: {get: 6}}\nservices: [/x]\n"));
+  TaskDocument config;
   ASSAY_ASSERT_OK(LoadConfiguration(dir / "c.yaml",
-                                    {"data_directory=/a=b: c", "read_only=false", "limits.artifact_bytes=7",
-                                     "plugin_directories=[/p, /q]", "tls.key_file=k"},
+                                    {"candidate=/a=b: c", "time_budget_minutes=0", "load.peak_rate=7",
+                                     "services=[/p, /q]"},
                                     &config));
-  EXPECT_EQ(config.listen(), "127.0.0.1:7470");
-  EXPECT_EQ(config.data_directory(), "/a=b: c");
-  EXPECT_FALSE(config.read_only());
-  EXPECT_EQ(config.limits().artifact_bytes(), 7u);
-  EXPECT_EQ(config.limits().queued_work(), 6u);
-  EXPECT_THAT(config.plugin_directories(), ::testing::ElementsAre("/p", "/q"));
-  EXPECT_EQ(config.tls().key_file(), "k");
+  EXPECT_EQ(config.id(), "127.0.0.1:7470");
+  EXPECT_EQ(config.candidate(), "/a=b: c");
+  EXPECT_EQ(config.time_budget_minutes(), 0u);
+  EXPECT_EQ(config.load().peak_rate(), 7);
+  EXPECT_EQ(config.load().mix().at("get"), 6);
+  EXPECT_THAT(config.services(), ::testing::ElementsAre("/p", "/q"));
+  ASSAY_ASSERT_OK(LoadConfiguration("", {"load.peak_rate=1"}, &config));
+  EXPECT_EQ(config.load().peak_rate(), 1);
+  EXPECT_EQ(config.id(), "");
 }
 
 TEST(Configuration, RefusesWhatItDoesNotKnow) {
   testing::TempDir dir;
-  ASSAY_ASSERT_OK(WriteFileAtomically(dir / "c.yaml", "listen: a\nlisten_adress: b\n"));
-  Standalone config;
+  ASSAY_ASSERT_OK(WriteFileAtomically(dir / "c.yaml", "id: a\nidd: b\n"));
+  TaskDocument config;
   EXPECT_THAT(LoadConfiguration(dir / "c.yaml", {}, &config),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("c.yaml:2: listen_adress: unknown key")));
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("c.yaml:2: idd: unknown key")));
   EXPECT_THAT(LoadConfiguration(dir / "none.yaml", {}, &config), StatusIs(absl::StatusCode::kNotFound));
-  for (const char* bad : {"nothing", "=x", "colour=red", "limits.colour=1", "limits.artifact_bytes=many", "listen.x=1",
-                          "limits=5", "read_only=1, listen: x", "plugin_directories.x=1", "read_only=", "a\nb=c"}) {
+  for (const char* bad : {"nothing", "=x", "colour=red", "load.colour=1", "load.peak_rate=many", "id.x=1", "load=5",
+                          "time_budget_minutes=1, id: x", "services.x=1", "time_budget_minutes=", "a\nb=c"}) {
     EXPECT_THAT(LoadConfiguration("", {bad}, &config), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--set")))
         << bad;
   }
