@@ -24,9 +24,9 @@ using google::protobuf::Message;
 absl::Status SetField(const std::string& name, absl::string_view value, const std::string& label, Message* message) {
   const FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(name);
   const bool is_text = field != nullptr && !field->is_repeated() && field->type() == FieldDescriptor::TYPE_STRING;
-  // Text is taken as it is; everything else as YAML reads it.
-  const std::string document =
-      absl::StrCat("{", JsonQuote(name), ": ", is_text ? JsonQuote(value) : std::string(value), "}");
+  // Text is taken as it is; everything else as YAML reads it. In block style on one line no value can end its key and
+  // begin another.
+  const std::string document = absl::StrCat(JsonQuote(name), ": ", is_text ? JsonQuote(value) : std::string(value));
   const std::unique_ptr<Message> parsed(message->New());
   ASSAY_RETURN_IF_ERROR(ParseDocument(document, label, parsed.get()));
   message->GetReflection()->ClearField(message, field);
@@ -37,7 +37,7 @@ absl::Status SetField(const std::string& name, absl::string_view value, const st
 absl::Status ApplyOverride(const std::string& text, Message* out) {
   const std::string label = absl::StrCat("--set ", text);
   const size_t equals = text.find('=');
-  if (equals == std::string::npos || equals == 0 || text.find('\n') != std::string::npos) {
+  if (equals == std::string::npos || equals == 0 || text.find_first_of("\r\n") != std::string::npos) {
     return absl::InvalidArgumentError(absl::StrCat(label, ": \"path=value\" on one line is expected"));
   }
   const std::vector<std::string> path = absl::StrSplit(text.substr(0, equals), '.');
