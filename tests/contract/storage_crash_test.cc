@@ -26,6 +26,7 @@
 #include "services/common/blob/folder_blob_store.h"
 #include "services/common/log/embedded_log.h"
 #include "services/common/log/memory_work_queue.h"
+#include "services/common/log/testing/fake_log.h"
 #include "services/common/store/disk_guard.h"
 #include "services/common/store/rocks_store.h"
 #include "services/common/store/testing/fake_store.h"
@@ -491,6 +492,36 @@ TEST(FakeStoreTest, LosesAndKeepsAsItIsTold) {
   store.Reopen();
   ASSAY_EXPECT_OK(store.Get("rows", "unknown"));
   ASSAY_EXPECT_OK(put("again", true));
+}
+
+TEST(FakeLogTest, HoldsFailsDoublesAndLosesAsItIsTold) {
+  log::FakeLog log(1);
+  log.Cork();
+  std::vector<absl::StatusCode> delivered;
+  const auto record = [&](const log::Delivery& delivery) { delivered.push_back(delivery.status.code()); };
+  log.Append(0, "k", "corked", record);
+  EXPECT_TRUE(delivered.empty());
+  EXPECT_THAT(log.EndOffset(0), IsOkAndHolds(0));
+  log.Uncork();
+  log.FailNext(absl::ResourceExhaustedError("full"));
+  log.Append(0, "k", "failed", record);
+  log.UnknownNext(/*is_there=*/true);
+  log.Append(0, "k", "unknown, there", record);
+  log.UnknownNext(/*is_there=*/false);
+  log.Append(0, "k", "unknown, not there", record);
+  log.DuplicateNext();
+  log.Append(0, "k", "twice", record);
+  EXPECT_THAT(delivered, ::testing::ElementsAre(absl::StatusCode::kOk, absl::StatusCode::kResourceExhausted,
+                                                absl::StatusCode::kUnavailable, absl::StatusCode::kUnavailable,
+                                                absl::StatusCode::kOk));
+  std::vector<std::string> values;
+  for (const log::Record& kept : log.Records(0)) values.push_back(kept.value);
+  EXPECT_THAT(values, ::testing::ElementsAre("corked", "unknown, there", "twice", "twice"));
+  const auto reader = log.OpenReader(0, 1).value();
+  log.DropBefore(0, 2);
+  EXPECT_THAT(reader->Read(1, absl::ZeroDuration()), StatusIs(absl::StatusCode::kOutOfRange));
+  log.LoseFrom(0, 3);
+  EXPECT_THAT(log.OpenReader(0, 4), StatusIs(absl::StatusCode::kOutOfRange));
 }
 
 TEST(DiskGuardTest, RefusesNewWorkWhenSpaceIsShortAndHasBallastToThrow) {
