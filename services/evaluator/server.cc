@@ -16,6 +16,7 @@
 #include "services/common/base/status_macros.h"
 #include "services/evaluator/evaluation_journal.h"
 #include "services/evaluator/machine_lease.h"
+#include "services/evaluator/sandbox_platform.h"
 #include "services/evaluator/submission_inputs.h"
 #include "services/evaluator/work_intake.h"
 #include "services/evaluator/work_runner.h"
@@ -32,7 +33,8 @@ constexpr absl::Duration kRetryWait = absl::Milliseconds(200);
 class RunningServer final : public Server {
  public:
   RunningServer(Options options, Dependencies dependencies, plugin_host::PluginDirectory directory,
-                plugin_host::PoolOptions pool_options, archive::DecodeOptions decode_options)
+                plugin_host::PoolOptions pool_options, archive::DecodeOptions decode_options,
+                const std::string& executable_folder)
       : options_(std::move(options)),
         dependencies_(dependencies),
         directory_(std::move(directory)),
@@ -42,8 +44,9 @@ class RunningServer final : public Server {
         inputs_(dependencies.blobs, dependencies.frameworks, dependencies.launcher, std::move(decode_options),
                 options_.pack_cache_bytes),
         load_lease_(options_.cache_folder + "/load.lock"),
+        own_platform_(dependencies.platform == nullptr ? OwnPlatform(executable_folder) : nullptr),
         work_runner_({journal_, inputs_, dependencies.blobs, dependencies.clock, directory_, runner_, load_lease_,
-                      dependencies.platform},
+                      own_platform_ == nullptr ? *dependencies.platform : *own_platform_},
                      options_.progress_interval, options_.result_cache_entries),
         intake_({{"fast", options_.fast_slots}, {"slow", options_.slow_slots}}) {
     for (const auto& package : directory_.packages()) {
@@ -98,6 +101,12 @@ class RunningServer final : public Server {
   }
 
  private:
+  std::unique_ptr<PlatformSource> OwnPlatform(const std::string& executable_folder) {
+    const absl::Status can_run = dependencies_.launcher.CanRunUntrusted();
+    if (!can_run.ok()) return MakeNoPlatform(std::string(can_run.message()));
+    return MakeSandboxPlatform(dependencies_.launcher, options_.cache_folder + "/workspaces", executable_folder + "/assay-loadgen");
+  }
+
   struct Job {
     log::WorkItem item;
     event::v1::Work work;
@@ -233,6 +242,7 @@ class RunningServer final : public Server {
   EvaluationJournal journal_;
   InputLoader inputs_;
   MachineLease load_lease_;
+  const std::unique_ptr<PlatformSource> own_platform_;
   WorkRunner work_runner_;
 
   absl::Mutex mutex_;
@@ -266,7 +276,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(Options options, Dependen
   ASSAY_ASSIGN_OR_RETURN(plugin_host::PluginDirectory directory,
                          plugin_host::PluginDirectory::Load(options.plugin_folder, dependencies.launcher, pool.host));
   for (const std::string& refusal : directory.refusals()) LogError("plugin refused", {{"why", refusal}});
-  auto server = std::make_unique<RunningServer>(std::move(options), dependencies, std::move(directory), std::move(pool), std::move(decode));
+  auto server = std::make_unique<RunningServer>(std::move(options), dependencies, std::move(directory), std::move(pool), std::move(decode), folder);
   ASSAY_RETURN_IF_ERROR(server->Start());
   return server;
 }

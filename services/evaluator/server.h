@@ -68,7 +68,7 @@ struct Dependencies {
   Clock& clock;
   FrameworkSource& frameworks;
   sandbox::Launcher& launcher;
-  // Null: submissions cannot be run here, and evaluators are told so.
+  // Null: the sandbox behind `launcher` where it can run candidates' code, else nothing, with the launcher's reason.
   PlatformSource* platform = nullptr;
 };
 

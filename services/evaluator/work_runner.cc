@@ -163,10 +163,8 @@ Finished WorkRunner::RunPlugin(const event::v1::Work& work,
   request.document_evidence = DocumentEvidence(work.kind());
   request.prior = inputs.prior;
   const auto platform = [&]() -> std::unique_ptr<plugin_host::PlatformCalls> {
-    if (parts_.platform == nullptr || request.pack == nullptr) {
-      return std::make_unique<plugin_host::NoPlatformCalls>("submissions cannot be run on this platform");
-    }
-    return parts_.platform->Make(*request.pack, [&gate](absl::string_view phase) { gate.Report(std::string(phase), 0, 0); });
+    if (request.pack == nullptr) return std::make_unique<plugin_host::NoPlatformCalls>("a document cannot be run");
+    return parts_.platform.Make(*request.pack, [&gate](absl::string_view phase) { gate.Report(std::string(phase), 0, 0); });
   };
   // Also called, with the last report, for each sign of life: the heartbeat of the attempt.
   const auto progress = [&gate](const plugin::v1::Progress& report) { gate.Report(report.phase(), report.done(), report.total()); };

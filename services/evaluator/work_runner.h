@@ -26,7 +26,7 @@ class WorkRunner {
     const plugin_host::PluginDirectory& plugins;
     plugin_host::EvaluationRunner& runner;
     MachineLease& load_lease;
-    PlatformSource* platform;
+    PlatformSource& platform;
   };
   WorkRunner(Parts parts, absl::Duration progress_interval, size_t result_cache_entries)
       : parts_(parts), progress_interval_(progress_interval), results_(result_cache_entries, 64 << 20) {}
