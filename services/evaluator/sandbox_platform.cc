@@ -91,12 +91,19 @@ uint32_t PlanPort(const std::string& plan_json) {
 }
 
 struct Running {
+  // The drains end with the last writer and may still want to end the process.
+  ~Running() {
+    if (process != nullptr) process->Kill();
+    output.reset();
+    errors.reset();
+  }
+
   std::vector<std::string> argv;
   std::string node_version;
+  std::unique_ptr<sandbox::Process> process;
   std::unique_ptr<sandbox::OutputDrain> output, errors;
   uint64_t read[2] = {0, 0};
   std::atomic<bool> too_much_output{false};
-  std::unique_ptr<sandbox::Process> process;
   bool ended = false;
   sandbox::ExitInfo exit;
 };

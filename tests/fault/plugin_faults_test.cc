@@ -52,9 +52,21 @@ bool EndsWithin(int pid, absl::Duration patience) {
   return false;
 }
 
-class PluginFaults : public ::testing::Test {
+// The launcher that confines, or one that isolates nothing: what a fault costs must not depend on it.
+std::unique_ptr<sandbox::Launcher> MakeLauncher(bool confined) {
+  if (!confined) return std::make_unique<PlainLauncher>();
+  auto launcher = sandbox::Launcher::Start(Built("bin/assay-launcher"));
+  EXPECT_THAT(launcher, IsOk());
+  return *std::move(launcher);
+}
+
+class PluginFaults : public ::testing::TestWithParam<bool> {
  protected:
-  PluginFaults() : pool_(launcher_, {Options()}), runner_(pool_), pack_(*archive::MakePack({{"app.js", "one\ntwo\n"}})) {
+  PluginFaults()
+      : launcher_(MakeLauncher(GetParam())),
+        pool_(*launcher_, {Options()}),
+        runner_(pool_),
+        pack_(*archive::MakePack({{"app.js", "one\ntwo\n"}})) {
     auto package = PluginPackage::Load(Built("test_plugins/misbehaving.json"));
     EXPECT_THAT(package, IsOk());
     request_.package = *package;
@@ -81,7 +93,7 @@ class PluginFaults : public ::testing::Test {
     return outcome;
   }
 
-  PlainLauncher launcher_;
+  const std::unique_ptr<sandbox::Launcher> launcher_;
   HostPool pool_;
   EvaluationRunner runner_;
   archive::Pack pack_;
@@ -90,48 +102,48 @@ class PluginFaults : public ::testing::Test {
   Cancellation cancellation_;
 };
 
-TEST_F(PluginFaults, AbortCostsOneCrashAndNamesTheSignal) {
+TEST_P(PluginFaults, AbortCostsOneCrashAndNamesTheSignal) {
   const EvaluationOutcome outcome = RunThenServe("abort");
   EXPECT_EQ(outcome.outcome, Finished::PLUGIN_CRASHED);
   EXPECT_THAT(outcome.reason, HasSubstr("signal 6"));
 }
 
-TEST_F(PluginFaults, ExitWithZeroIsACrashToo) {
+TEST_P(PluginFaults, ExitWithZeroIsACrashToo) {
   EXPECT_EQ(RunThenServe("exit").outcome, Finished::PLUGIN_CRASHED);
 }
 
-TEST_F(PluginFaults, AnExceptionIsACrashWithItsText) {
+TEST_P(PluginFaults, AnExceptionIsACrashWithItsText) {
   const EvaluationOutcome outcome = RunThenServe("throw");
   EXPECT_EQ(outcome.outcome, Finished::PLUGIN_CRASHED);
   EXPECT_THAT(outcome.reason, HasSubstr("index 7 of 3"));
 }
 
-TEST_F(PluginFaults, AnEndlessLoopHangsUntilItsDeadlineAndNoLonger) {
+TEST_P(PluginFaults, AnEndlessLoopHangsUntilItsDeadlineAndNoLonger) {
   request_.time_limit = absl::Milliseconds(300);
   const EvaluationOutcome outcome = RunThenServe("loop");
   EXPECT_EQ(outcome.outcome, Finished::PLUGIN_HUNG);
 }
 
-TEST_F(PluginFaults, LoggingDoesNotResetTheDeadline) {
+TEST_P(PluginFaults, LoggingDoesNotResetTheDeadline) {
   request_.time_limit = absl::Milliseconds(300);
   const EvaluationOutcome outcome = RunThenServe("loop_logging");
   EXPECT_EQ(outcome.outcome, Finished::PLUGIN_HUNG);
   EXPECT_LE(outcome.log.size(), 1000u);
 }
 
-TEST_F(PluginFaults, GarbageOnTheConnectionIsAProtocolFault) {
+TEST_P(PluginFaults, GarbageOnTheConnectionIsAProtocolFault) {
   EXPECT_EQ(RunThenServe("garbage").outcome, Finished::PLUGIN_PROTOCOL_FAULT);
 }
 
-TEST_F(PluginFaults, ClosingTheConnectionIsAProtocolFault) {
+TEST_P(PluginFaults, ClosingTheConnectionIsAProtocolFault) {
   EXPECT_EQ(RunThenServe("close").outcome, Finished::PLUGIN_PROTOCOL_FAULT);
 }
 
-TEST_F(PluginFaults, ALeakEndsAtTheMemoryLimit) {
+TEST_P(PluginFaults, ALeakEndsAtTheMemoryLimit) {
   EXPECT_EQ(RunThenServe("leak").outcome, Finished::PLUGIN_OUT_OF_MEMORY);
 }
 
-TEST_F(PluginFaults, WrongResultsAreInvalidAndNameTheRule) {
+TEST_P(PluginFaults, WrongResultsAreInvalidAndNameTheRule) {
   const std::pair<const char*, const char*> cases[] = {{"nan", "not a number"},
                                                        {"range", "standard error"},
                                                        {"uncited", "without evidence"},
@@ -145,22 +157,22 @@ TEST_F(PluginFaults, WrongResultsAreInvalidAndNameTheRule) {
   }
 }
 
-TEST_F(PluginFaults, ASubmissionFaultIsConfirmedInAFreshProcess) {
+TEST_P(PluginFaults, ASubmissionFaultIsConfirmedInAFreshProcess) {
   const EvaluationOutcome outcome = RunThenServe("submission");
   EXPECT_EQ(outcome.outcome, Finished::SUBMISSION_FAULT);
   EXPECT_EQ(outcome.reason, "package.json: missing");
 }
 
-TEST_F(PluginFaults, TransientIsPassedOn) { EXPECT_EQ(RunThenServe("transient").outcome, Finished::TRANSIENT); }
+TEST_P(PluginFaults, TransientIsPassedOn) { EXPECT_EQ(RunThenServe("transient").outcome, Finished::TRANSIENT); }
 
-TEST_F(PluginFaults, AFloodOfOutputIsBoundedAndTheResultCounts) {
+TEST_P(PluginFaults, AFloodOfOutputIsBoundedAndTheResultCounts) {
   const EvaluationOutcome outcome = Run("flood");
   EXPECT_EQ(outcome.outcome, Finished::SUCCEEDED) << outcome.reason;
   EXPECT_LE(outcome.output.size(), size_t{512} << 10);
   EXPECT_GE(outcome.output.size(), size_t{128} << 10);
 }
 
-TEST_F(PluginFaults, WhatItForkedDoesNotOutliveItsProcess) {
+TEST_P(PluginFaults, WhatItForkedDoesNotOutliveItsProcess) {
   const EvaluationOutcome outcome = Run("fork");
   ASSERT_EQ(outcome.outcome, Finished::SUCCEEDED) << outcome.reason;
   ASSERT_THAT(outcome.log, SizeIs(1));
@@ -172,38 +184,31 @@ TEST_F(PluginFaults, WhatItForkedDoesNotOutliveItsProcess) {
   EXPECT_EQ(Run("good").outcome, Finished::SUCCEEDED);
 }
 
-TEST_F(PluginFaults, AHandleUsedTooLateIsAnAnswer) {
+TEST_P(PluginFaults, AHandleUsedTooLateIsAnAnswer) {
   EXPECT_EQ(Run("late").outcome, Finished::SUCCEEDED);
   EXPECT_EQ(Run("good").outcome, Finished::SUCCEEDED);
 }
 
-TEST_F(PluginFaults, CancellingEndsAWillingPlugin) {
+TEST_P(PluginFaults, CancellingEndsAWillingPlugin) {
   progress_ = [this](const plugin::v1::Progress& report) {
     if (!report.phase().empty()) cancellation_.Cancel();
   };
   EXPECT_EQ(Run("wait").outcome, Finished::CANCELLED);
 }
 
-TEST_F(PluginFaults, CancellingEndsAnUnwillingPluginToo) {
+TEST_P(PluginFaults, CancellingEndsAnUnwillingPluginToo) {
   progress_ = [this](const plugin::v1::Progress& report) {
     if (!report.phase().empty()) cancellation_.Cancel();
   };
   EXPECT_EQ(Run("loop_logging").outcome, Finished::CANCELLED);
 }
 
-TEST_F(PluginFaults, AWillingPluginThatStopsAtItsDeadlineHasHung) {
+TEST_P(PluginFaults, AWillingPluginThatStopsAtItsDeadlineHasHung) {
   request_.time_limit = absl::Milliseconds(200);
   EXPECT_EQ(Run("wait").outcome, Finished::PLUGIN_HUNG);
 }
 
-TEST_F(PluginFaults, WithoutAProcessThePlatformIsAtFault) {
-  launcher_.FailLaunches(absl::ResourceExhaustedError("256 processes run already"));
-  const EvaluationOutcome outcome = Run("good");
-  EXPECT_EQ(outcome.outcome, Finished::PLATFORM_FAULT);
-  EXPECT_THAT(outcome.reason, HasSubstr("256 processes"));
-}
-
-TEST_F(PluginFaults, APluginThatDiesWhileLoadingHasCrashed) {
+TEST_P(PluginFaults, APluginThatDiesWhileLoadingHasCrashed) {
   auto package = PluginPackage::Load(Built("test_plugins/crashing_constructor.json"));
   ASSERT_THAT(package, IsOk());
   request_.package = *package;
@@ -213,7 +218,7 @@ TEST_F(PluginFaults, APluginThatDiesWhileLoadingHasCrashed) {
   EXPECT_THAT(outcome.reason, HasSubstr("last call: load"));
 }
 
-TEST_F(PluginFaults, AGoodResultCarriesResolvedEvidenceAndAuthorship) {
+TEST_P(PluginFaults, AGoodResultCarriesResolvedEvidenceAndAuthorship) {
   v1::Claim prior;
   prior.set_id("shutdown.drains");
   prior.set_statement("drains");
@@ -238,11 +243,27 @@ TEST_F(PluginFaults, AGoodResultCarriesResolvedEvidenceAndAuthorship) {
   }
 }
 
-TEST_F(PluginFaults, EqualRunsGiveEqualResults) {
+TEST_P(PluginFaults, EqualRunsGiveEqualResults) {
   const EvaluationOutcome first = Run("everything"), second = Run("everything");
   ASSERT_EQ(first.outcome, Finished::SUCCEEDED);
   EXPECT_EQ(first.result.findings[0].SerializeAsString(), second.result.findings[0].SerializeAsString());
   EXPECT_EQ(first.result.evidence.size(), second.result.evidence.size());
+}
+
+INSTANTIATE_TEST_SUITE_P(Launchers, PluginFaults, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "confined" : "plain"; });
+
+TEST(EvaluationRunner, WithoutAProcessThePlatformIsAtFault) {
+  PlainLauncher launcher;
+  launcher.FailLaunches(absl::ResourceExhaustedError("256 processes run already"));
+  HostPool pool(launcher, {Options()});
+  EvaluationRequest request;
+  request.package = *PluginPackage::Load(Built("test_plugins/misbehaving.json"));
+  request.evaluator = "misbehaving";
+  const EvaluationOutcome outcome = EvaluationRunner(pool).Run(
+      request, [] { return std::make_unique<NoPlatformCalls>("none here"); }, {}, Cancellation());
+  EXPECT_EQ(outcome.outcome, Finished::PLATFORM_FAULT);
+  EXPECT_THAT(outcome.reason, HasSubstr("256 processes"));
 }
 
 TEST(PluginDirectory, OffersWhatAgreesAndRefusesTheRestWithBothValues) {
