@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How far durable writes are from the disk's own limit: the store and the log against append + fdatasync of the same
-// bytes, taken turn about in the same run because a shared machine's disk changes from minute to minute. Prints one JSON
-// line a measurement: name, writers, per_second, p50_us, p99_us, and its rate as a part of the raw one's.
+// bytes, taken turn about in the same run because a shared machine's disk changes from minute to minute. Prints one
+// JSON line a measurement: name, writers, per_second, p50_us, p99_us, and its rate as a part of the raw one's.
 //
 //   store_benchmark [FOLDER] [SECONDS]     defaults: a fresh folder under the temporary one, 1
 #include <fcntl.h>
@@ -158,9 +158,10 @@ void Run(const std::string& folder, absl::Duration length) {
     const double limit = Median(results["append_fdatasync_grouped"]).per_second;
     for (const auto& [name, rounds] : results) {
       const Result median = Median(rounds);
-      std::printf("{\"name\": \"%s\", \"writers\": %d, \"per_second\": %.0f, \"p50_us\": %.0f, \"p99_us\": %.0f, "
-                  "\"of_raw\": %.2f}\n",
-                  name.c_str(), writers, median.per_second, median.p50_us, median.p99_us, median.per_second / limit);
+      std::printf(
+          "{\"name\": \"%s\", \"writers\": %d, \"per_second\": %.0f, \"p50_us\": %.0f, \"p99_us\": %.0f, "
+          "\"of_raw\": %.2f}\n",
+          name.c_str(), writers, median.per_second, median.p50_us, median.p99_us, median.per_second / limit);
     }
   }
   const auto stats = log->stats();

@@ -37,7 +37,6 @@ namespace {
 
 using ::assay::testing::IsOkAndHolds;
 using ::assay::testing::StatusIs;
-using ::testing::HasSubstr;
 using log::AppendAndWait;
 using log::EmbeddedLog;
 using log::EmbeddedLogOptions;
@@ -45,6 +44,7 @@ using store::Batch;
 using store::LossyFileSystem;
 using store::RocksStore;
 using store::RocksStoreOptions;
+using ::testing::HasSubstr;
 
 constexpr absl::Duration kPatience = absl::Seconds(30);
 
@@ -301,8 +301,7 @@ TEST(EmbeddedLogTest, OpensForReadingWithoutChangingAnything) {
     auto log = EmbeddedLog::Open(reading).value();
     EXPECT_EQ(ReadAll(*log, 0).size(), 1u);
     EXPECT_THAT(AppendAndWait(*log, 0, "k", "v").status, StatusIs(absl::StatusCode::kFailedPrecondition));
-    EXPECT_THAT(log->OpenReader(0, 1).value()->Read(1, absl::InfiniteDuration()),
-                IsOkAndHolds(::testing::IsEmpty()));
+    EXPECT_THAT(log->OpenReader(0, 1).value()->Read(1, absl::InfiniteDuration()), IsOkAndHolds(::testing::IsEmpty()));
   }
   std::set<std::string> after;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(dir / "log")) after.insert(entry.path());
@@ -409,7 +408,8 @@ TEST(RocksStoreTest, NeverReturnsDamagedRowsAsGoodOnes) {
   }
   std::string table;
   for (const auto& entry : std::filesystem::directory_iterator(dir / "store")) {
-    if (entry.path().extension() == ".sst" && (table.empty() || entry.file_size() > std::filesystem::file_size(table))) {
+    if (entry.path().extension() == ".sst" &&
+        (table.empty() || entry.file_size() > std::filesystem::file_size(table))) {
       table = entry.path();
     }
   }

@@ -108,8 +108,7 @@ class Binder {
         continue;
       }
       if (options_.lines != nullptr) options_.lines->Add(field_path, entry.line);
-      if (field->containing_oneof() != nullptr &&
-          out->GetReflection()->HasOneof(*out, field->containing_oneof()) &&
+      if (field->containing_oneof() != nullptr && out->GetReflection()->HasOneof(*out, field->containing_oneof()) &&
           !field->containing_oneof()->is_synthetic()) {
         Add(entry.line, field_path, absl::StrCat("only one key of ", OneofKeys(*field), " may be given"));
         continue;
@@ -207,7 +206,8 @@ class Binder {
 
   void BindSubmessage(const DocumentNode& value, const std::string& path, const FieldDescriptor& field, Message* out) {
     const Reflection& reflection = *out->GetReflection();
-    Message* message = field.is_repeated() ? reflection.AddMessage(out, &field) : reflection.MutableMessage(out, &field);
+    Message* message =
+        field.is_repeated() ? reflection.AddMessage(out, &field) : reflection.MutableMessage(out, &field);
     const std::string& type = field.message_type()->full_name();
     const bool is_timestamp = type == "google.protobuf.Timestamp";
     if (is_timestamp || type == "google.protobuf.Duration") {
@@ -305,14 +305,14 @@ class Binder {
     if (node.quoted && sizeof(Number) < 8) return false;
     Number number = 0;
     // SimpleAtoi would take spaces.
-    const bool is_plain = !node.text.empty() && (absl::ascii_isdigit(static_cast<unsigned char>(node.text[0])) ||
-                                                 node.text[0] == '-');
+    const bool is_plain =
+        !node.text.empty() && (absl::ascii_isdigit(static_cast<unsigned char>(node.text[0])) || node.text[0] == '-');
     return is_plain && absl::SimpleAtoi(node.text, &number) && Store(out, field, set, add, number);
   }
 
   static bool ParseNumber(const DocumentNode& node, double& number) {
-    const bool is_plain = !node.quoted && !node.text.empty() &&
-                          node.text.find_first_not_of("0123456789+-.eE") == std::string::npos;
+    const bool is_plain =
+        !node.quoted && !node.text.empty() && node.text.find_first_not_of("0123456789+-.eE") == std::string::npos;
     return is_plain && absl::SimpleAtod(node.text, &number) && std::isfinite(number);
   }
 

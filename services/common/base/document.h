@@ -56,9 +56,9 @@ struct DocumentOptions {
   std::vector<DocumentError>* errors = nullptr;
 };
 
-// Reads a YAML or JSON document that a person wrote into `out`, which is cleared first and holds nothing useful after an
-// error. Keys are field names as in the proto. Refused by name and line: unknown keys, keys given twice, values of the
-// wrong type or out of range, empty values, enum names that do not exist, more than one member of a oneof.
+// Reads a YAML or JSON document that a person wrote into `out`, which is cleared first and holds nothing useful after
+// an error. Keys are field names as in the proto. Refused by name and line: unknown keys, keys given twice, values of
+// the wrong type or out of range, empty values, enum names that do not exist, more than one member of a oneof.
 //
 // Numbers and booleans must be plain; a string field takes any plain or quoted YAML scalar as it is written, and in
 // JSON only a string. Timestamps are RFC 3339 with a zone, durations are like "1.5s" or "10m", bytes are base64.

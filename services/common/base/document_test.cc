@@ -62,9 +62,10 @@ TEST(Document, ReadsAScorecardAsPeopleWriteIt) {
 
 TEST(Document, ReadsTheSameFromJson) {
   Scorecard card;
-  ASSAY_ASSERT_OK(Parse("{\"kind\": \"scorecard\",\n\t\"rater\": {\"id\": \"r\\u00e9\\ud83d\\ude00\\/\"},\n"
-                        "\"ratings\": [{\"competency\": \"3.1\", \"rating\": 3e0, \"unsupported\": true}]}",
-                        card, "card.json"));
+  ASSAY_ASSERT_OK(
+      Parse("{\"kind\": \"scorecard\",\n\t\"rater\": {\"id\": \"r\\u00e9\\ud83d\\ude00\\/\"},\n"
+            "\"ratings\": [{\"competency\": \"3.1\", \"rating\": 3e0, \"unsupported\": true}]}",
+            card, "card.json"));
   EXPECT_EQ(card.rater().id(), "r\xC3\xA9\xF0\x9F\x98\x80/");
   EXPECT_EQ(card.ratings(0).rating(), 3.0);
   EXPECT_TRUE(card.ratings(0).unsupported());
@@ -75,8 +76,9 @@ TEST(Document, NamesEveryErrorByFieldAndLine) {
   std::vector<DocumentError> errors;
   DocumentOptions options;
   options.errors = &errors;
-  const absl::Status status = ParseDocument("kind: scorecard\nratngs: []\nrater: {id: a, colour: red}\nratings:\n  - {rating: high}\n",
-                                            "card.yaml", &card, options);
+  const absl::Status status =
+      ParseDocument("kind: scorecard\nratngs: []\nrater: {id: a, colour: red}\nratings:\n  - {rating: high}\n",
+                    "card.yaml", &card, options);
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
                                AllOf(HasSubstr("card.yaml:2: ratngs: unknown key; allowed: kind, candidate"),
                                      HasSubstr("card.yaml:3: rater.colour: unknown key; allowed: id, role"),
@@ -109,8 +111,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"NestedKeyTwice", "load: {mix: {a: 1, a: 2}}", "a: the key is given twice"},
         BadCase{"NoValue", "id:\n", "id: has no value"}, BadCase{"Null", "id: null\n", "id: has no value"},
         BadCase{"ScalarForList", "behaviours: 1.1.1\n", "a list is expected"},
-        BadCase{"MapForText", "id: {a: b}\n", "text is expected"},
-        BadCase{"ListForText", "id: [a]\n", "found a list"},
+        BadCase{"MapForText", "id: {a: b}\n", "text is expected"}, BadCase{"ListForText", "id: [a]\n", "found a list"},
         BadCase{"NegativeForUnsigned", "time_budget_minutes: -1\n", "from 0 to 4294967295"},
         BadCase{"TooLargeNumber", "time_budget_minutes: 4294967296\n", "from 0 to 4294967295"},
         BadCase{"FractionForWhole", "time_budget_minutes: 1.5\n", "whole number"},
@@ -120,8 +121,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"BadMapValue", "load:\n  mix:\n    get: much\n", "doc.yaml:3: load.mix.get: found \"much\""},
         BadCase{"ComplexKey", "{[a, b]: c}\n", "a key must be plain text"},
         BadCase{"Tag", "id: !!python/object:os.system x\n", "tag"},
-        BadCase{"AliasOfItself", "routes: &a [*a]\n", "alias"},
-        BadCase{"UnknownAlias", "id: *nobody\n", "doc.yaml:1"},
+        BadCase{"AliasOfItself", "routes: &a [*a]\n", "alias"}, BadCase{"UnknownAlias", "id: *nobody\n", "doc.yaml:1"},
         BadCase{"ControlByte", "id: a\ncandidate: \x04 b\n", "doc.yaml:2: holds a byte that is not text"},
         BadCase{"NotUtf8", "id: \xff\n", "doc.yaml:1: holds a byte that is not text"},
         BadCase{"BrokenSyntax", "id: [a, b\n", "doc.yaml:"},
@@ -223,7 +223,8 @@ TEST(Document, HidesFieldsThatProgramsFill) {
 
 TEST(Document, KeepsPlainTextAsItIsWritten) {
   Portfolio portfolio;
-  ASSAY_ASSERT_OK(Parse("items:\n  - {title: 3.10, summary: \"null\", type: yes, period: {from: 2025-02-01}}\n", portfolio));
+  ASSAY_ASSERT_OK(
+      Parse("items:\n  - {title: 3.10, summary: \"null\", type: yes, period: {from: 2025-02-01}}\n", portfolio));
   EXPECT_EQ(portfolio.items(0).title(), "3.10");
   EXPECT_EQ(portfolio.items(0).summary(), "null");
   EXPECT_EQ(portfolio.items(0).type(), "yes");

@@ -33,8 +33,8 @@ class Writer {
   virtual ~Writer() = default;
   // RESOURCE_EXHAUSTED: over the size limit or the disk quota; the writer is then of no further use.
   virtual absl::Status Append(absl::string_view chunk) = 0;
-  // Makes the blob durable (temporary file, fsync, rename, fsync of the folder) and returns its digest. The same content
-  // again is the same blob, with a new modify time. At most once.
+  // Makes the blob durable (temporary file, fsync, rename, fsync of the folder) and returns its digest. The same
+  // content again is the same blob, with a new modify time. At most once.
   virtual absl::StatusOr<Digest> Commit() = 0;
 };
 

@@ -18,7 +18,8 @@
 namespace assay::blob {
 
 struct FolderBlobStoreOptions {
-  // Holds <tenant>/<candidate_key>/<64 hex digits>, and in ".incoming" and ".removed" what is being written and deleted.
+  // Holds <tenant>/<candidate_key>/<64 hex digits>, and in ".incoming" and ".removed" what is being written and
+  // deleted.
   std::string path;
   // All blobs together, and what is being written.
   uint64_t max_bytes = uint64_t{20} << 30;

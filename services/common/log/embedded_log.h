@@ -70,7 +70,8 @@ class EmbeddedLog final : public Log {
   void Close() override;
 
   // Retention never drops `offset` or later ones of a partition, whatever their age: the owner sets it to what it has
-  // applied. Starts at 0, so nothing is dropped before a consumer said how far it is. INVALID_ARGUMENT: no such partition.
+  // applied. Starts at 0, so nothing is dropped before a consumer said how far it is. INVALID_ARGUMENT: no such
+  // partition.
   absl::Status SetRetentionFloor(int32_t partition, Offset offset);
   // OK while appends are possible, else why not; for health checks.
   absl::Status health() const;

@@ -57,8 +57,8 @@ class Log {
   // A name for this very log that a re-created one does not share; a consumer keeps it beside its offset.
   virtual std::string identity() const = 0;
 
-  // Appends `value` under `key`. `done` is called exactly once, from any thread, possibly before Append returns; it must
-  // not block. Appends to one partition from one thread keep their order. Queue bounds: see the implementation.
+  // Appends `value` under `key`. `done` is called exactly once, from any thread, possibly before Append returns; it
+  // must not block. Appends to one partition from one thread keep their order. Queue bounds: see the implementation.
   virtual void Append(int32_t partition, absl::string_view key, absl::string_view value, DeliveryCallback done) = 0;
 
   // Reads from `from`, which must lie in [start, end] of the partition.

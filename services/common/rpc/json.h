@@ -14,7 +14,8 @@ class Message;
 namespace assay::rpc {
 
 // The JSON people and programs see: protojson with field names as in the proto, zero values printed, indented, maps in
-// the order of their keys, so that equal messages give equal text. INTERNAL: an Any of a type this program does not know.
+// the order of their keys, so that equal messages give equal text. INTERNAL: an Any of a type this program does not
+// know.
 absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message);
 
 // The same without white space: for digests and documents that are stored.

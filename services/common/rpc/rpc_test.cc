@@ -161,7 +161,8 @@ TEST_F(TokenFile, IsRefusedWhenItIsWrong) {
   EXPECT_THAT(Load(good, 0644), StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("0600")));
   EXPECT_THAT(Load(""), StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(Load(good + good), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(":2: token: is in the file")));
-  EXPECT_THAT(Load("short acme ats ann writer\n"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(":1: token")));
+  EXPECT_THAT(Load("short acme ats ann writer\n"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(":1: token")));
   EXPECT_THAT(Load(absl::StrCat(kToken, " Acme ats ann writer\n")),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("tenant")));
   EXPECT_THAT(Load(absl::StrCat(kToken, " acme ats ann admin\n")),
@@ -201,8 +202,8 @@ TEST(TokenSealer, CarriesAReadPosition) {
 
 TEST(Json, PrintsFieldNamesZeroValuesAndMapsInOrder) {
   v1::RerunSubmissionsRequest request;
-  EXPECT_THAT(ToCanonicalJson(request), testing::IsOkAndHolds(
-                                   R"({"request_id":"","candidate":"","id":"","evaluators":[],"preview":false})"));
+  EXPECT_THAT(ToCanonicalJson(request),
+              testing::IsOkAndHolds(R"({"request_id":"","candidate":"","id":"","evaluators":[],"preview":false})"));
   google::rpc::ErrorInfo info;
   for (int i = 0; i < 20; ++i) (*info.mutable_metadata())[absl::StrCat("k", i % 10, i / 10)] = "v";
   ASSAY_ASSERT_OK_AND_ASSIGN(const std::string json, ToCanonicalJson(info));
@@ -251,8 +252,8 @@ TEST(Retry, BacksOffAndEndsWithTheLastError) {
   int calls = 0;
   const auto fail = [&] { return absl::UnavailableError(absl::StrCat("try ", ++calls)); };
   EXPECT_EQ(Retry(policy, clock, fail, [] { return 0.0; }), absl::UnavailableError("try 4"));
-  EXPECT_THAT(clock.waits, ::testing::ElementsAre(absl::Milliseconds(100), absl::Milliseconds(200),
-                                                  absl::Milliseconds(400)));
+  EXPECT_THAT(clock.waits,
+              ::testing::ElementsAre(absl::Milliseconds(100), absl::Milliseconds(200), absl::Milliseconds(400)));
 }
 
 TEST(Retry, WaitsAsLongAsTheServerSays) {
@@ -282,7 +283,9 @@ TEST(Retry, StartsNothingAfterTheDeadline) {
   policy.max_attempts = 100;
   policy.deadline = clock.TimeNow() + absl::Seconds(1);
   int calls = 0;
-  EXPECT_FALSE(Retry(policy, clock, [&] { return ++calls, absl::UnavailableError("x"); }, [] { return 0.0; }).ok());
+  EXPECT_FALSE(Retry(
+                   policy, clock, [&] { return ++calls, absl::UnavailableError("x"); }, [] { return 0.0; })
+                   .ok());
   EXPECT_EQ(calls, 4);  // at 0, 100, 300 and 700 ms
   EXPECT_LT(clock.TimeNow(), policy.deadline);
 }

@@ -34,7 +34,8 @@ class ServerStream {
   virtual void Finish(const absl::Status& status) = 0;
   // Whether the caller went away or the call was finished.
   virtual bool IsOver() = 0;
-  // Calls `callback` once when the caller goes away or the stream ends, at once if that has happened. It must not block.
+  // Calls `callback` once when the caller goes away or the stream ends, at once if that has happened. It must not
+  // block.
   virtual void OnOver(std::function<void()> callback) = 0;
 };
 

@@ -15,8 +15,8 @@ class Lifecycle {
   // Stops what still runs.
   ~Lifecycle() { Stop(); }
 
-  // Runs `start`; when it succeeds, `stop` will be run by Stop(). When it fails, everything started before is stopped and
-  // its status is returned with the part's name.
+  // Runs `start`; when it succeeds, `stop` will be run by Stop(). When it fails, everything started before is stopped
+  // and its status is returned with the part's name.
   absl::Status Start(const std::string& part, const std::function<absl::Status()>& start, std::function<void()> stop);
   // Stops what was started, last first, each once.
   void Stop();

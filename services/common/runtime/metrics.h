@@ -37,8 +37,8 @@ class Histogram {
   void* series_;
 };
 
-// What a process counts, in the Prometheus text format. Names are assay_<service>_<noun>_<unit>[_total]; labels come from
-// small fixed sets, never from ids or anything a person wrote. Thread-safe.
+// What a process counts, in the Prometheus text format. Names are assay_<service>_<noun>_<unit>[_total]; labels come
+// from small fixed sets, never from ids or anything a person wrote. Thread-safe.
 class Metrics {
  public:
   using Labels = std::map<std::string, std::string>;

@@ -33,12 +33,12 @@ using v1::TaskDocument;
 TEST(Configuration, ReadsAFileAndThenTheOverrides) {
   testing::TempDir dir;
   ASSAY_ASSERT_OK(WriteFileAtomically(
-      dir / "c.yaml", "id: 127.0.0.1:7470\ntime_budget_minutes: 5\nload: {peak_rate: 5, mix: {get: 6}}\nservices: [/x]\n"));
+      dir / "c.yaml",
+      "id: 127.0.0.1:7470\ntime_budget_minutes: 5\nload: {peak_rate: 5, mix: {get: 6}}\nservices: [/x]\n"));
   TaskDocument config;
-  ASSAY_ASSERT_OK(LoadConfiguration(dir / "c.yaml",
-                                    {"candidate=/a=b: c", "time_budget_minutes=0", "load.peak_rate=7",
-                                     "services=[/p, /q]"},
-                                    &config));
+  ASSAY_ASSERT_OK(LoadConfiguration(
+      dir / "c.yaml", {"candidate=/a=b: c", "time_budget_minutes=0", "load.peak_rate=7", "services=[/p, /q]"},
+      &config));
   EXPECT_EQ(config.id(), "127.0.0.1:7470");
   EXPECT_EQ(config.candidate(), "/a=b: c");
   EXPECT_EQ(config.time_budget_minutes(), 0u);
@@ -174,7 +174,8 @@ TEST(HttpServer, ListensOnLoopbackOnly) {
   }
   HttpServerOptions options;
   options.listen = "localhost:0";
-  ASSAY_ASSERT_OK_AND_ASSIGN(const auto first, HttpServer::Start(options, [](const std::string&) { return HttpAnswer(); }));
+  ASSAY_ASSERT_OK_AND_ASSIGN(const auto first,
+                             HttpServer::Start(options, [](const std::string&) { return HttpAnswer(); }));
   EXPECT_THAT(start(absl::StrCat("127.0.0.1:", first->port())), StatusIs(absl::StatusCode::kUnavailable));
 }
 

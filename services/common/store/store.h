@@ -52,8 +52,8 @@ struct Row {
 class Store {
  public:
   virtual ~Store() = default;
-  // Applies `batch`; when it returns OK with `sync`, the batch survives a power loss. INVALID_ARGUMENT: no such table, or
-  // a key or value over its bound; nothing changed. Any other failure leaves the outcome unknown until the store is
+  // Applies `batch`; when it returns OK with `sync`, the batch survives a power loss. INVALID_ARGUMENT: no such table,
+  // or a key or value over its bound; nothing changed. Any other failure leaves the outcome unknown until the store is
   // opened again: RESOURCE_EXHAUSTED (disk full), DATA_LOSS, INTERNAL (I/O error); every later Write is then
   // FAILED_PRECONDITION while reads go on. A store opened for reading answers FAILED_PRECONDITION at once.
   virtual absl::Status Write(const Batch& batch, bool sync) = 0;
