@@ -112,8 +112,12 @@ Lockfile ReadYarnLock(std::string_view path, std::string_view bytes) {
       line.remove_suffix(1);
       has_integrity = false;
       ++lock.packages;
-      for (const std::string_view part : text::Split(text::Unquoted(line), ',')) {
-        const auto [name, range] = SplitDescriptor(text::Unquoted(part));
+      // Quotes stand around each descriptor, or in yarn 2 around all of them.
+      for (std::string_view part : text::Split(line, ',')) {
+        part = text::Trimmed(part);
+        while (part.starts_with('"')) part.remove_prefix(1);
+        while (part.ends_with('"')) part.remove_suffix(1);
+        const auto [name, range] = SplitDescriptor(part);
         if (name.empty()) continue;
         std::string& ranges = lock.wanted[std::string(name)];
         ranges.append(ranges.empty() ? "" : "\n").append(range);

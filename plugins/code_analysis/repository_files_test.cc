@@ -109,7 +109,7 @@ TEST(Lockfile, ReadsBothFormatsOfYarn) {
     return all;
   }();
   const auto classic = ReadLockfile("yarn.lock",
-                                    "# yarn lockfile v1\n\n\"@scope/a@^1.0.0\":\n  version \"1.2.0\"\n  integrity sha512-x\n\n"
+                                    "# yarn lockfile v1\n\n\"@scope/a@*\", \"@scope/a@^1.0.0\":\n  version \"1.2.0\"\n  integrity sha512-x\n\n"
                                     "express@^4.17.0, express@^4.18.0:\n  version \"4.18.2\"\n");
   ASSERT_TRUE(classic.has_value());
   EXPECT_THAT(LockfileMismatches(manifest, *classic, repository), IsEmpty());

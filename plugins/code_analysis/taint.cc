@@ -56,25 +56,46 @@ bool MentionedIn(const Carriers& carriers, Node node) {
   return false;
 }
 
-// Whether a condition on a carrier narrows what it can be.
-bool Narrows(Node condition, const Carriers& carriers) {
-  bool mentions = carriers.Mention(condition), narrows = false;
+// What a condition on a carrier says of it.
+struct Narrowing {
+  bool by_call = false;  // compared with what is allowed: includes, a pattern, a table, a function that says it checks
+  bool is_one = false;   // x === "a"
+  bool is_not = false;   // x !== "a"
+};
+
+// A pattern that is not tied to the start of the text lets anything else stand beside what it finds.
+bool IsLoosePattern(const Model& model, Node call) {
+  const std::string_view name = CalleeName(call);
+  if (name != "test" && name != "exec" && name != "match") return false;
+  Node pattern = name == "match" ? ArgumentOf(call, 0).Bare() : CalleeOf(call)[Field::kObject].Bare();
+  if (pattern.Is(Kind::kIdentifier)) pattern = model.Resolve(pattern).node.Bare();
+  return pattern.Is(Kind::kRegex) && !pattern.text().starts_with("/^");
+}
+
+Narrowing NarrowingOf(const Model& model, Node condition, const Carriers& carriers) {
+  Narrowing narrowing;
+  bool mentions = false;
   const auto look = [&](Node node) {
     mentions |= carriers.Mention(node);
-    if (node.Is(Kind::kCall)) narrows |= ComparesWithAllowed(CalleeName(node)) || SaysItChecks(CalleeName(node));
-    if (node.Is(Kind::kSubscript)) narrows = true;  // ALLOWED[x]
+    if (node.Is(Kind::kCall)) {
+      const bool compares = ComparesWithAllowed(CalleeName(node)) && !IsLoosePattern(model, node);
+      narrowing.by_call |= compares || SaysItChecks(CalleeName(node));
+    }
+    if (node.Is(Kind::kSubscript)) narrowing.by_call = true;  // ALLOWED[x]
     if (!node.Is(Kind::kBinary)) return;
     const Operator op = node.op();
-    if (op == Operator::kIn || op == Operator::kInstanceof) narrows = true;
-    const bool equality = op == Operator::kEqual || op == Operator::kStrictEqual || op == Operator::kNotEqual || op == Operator::kStrictNotEqual;
-    // `x === "asc"`, and host names or resolved paths compared with what is expected; not `x === undefined`.
-    const auto fixed = [](Node side) { return StringValue(side).value_or("").size() > 0 || side.Bare().Is(Kind::kMember); };
-    const auto type_name = [](Node side) { return side.Bare().Is(Kind::kUnary) && side.Bare().op() == Operator::kTypeof; };
-    if (equality && !type_name(node[Field::kLeft]) && (fixed(node[Field::kRight]) || fixed(node[Field::kLeft]))) narrows = true;
+    if (op == Operator::kIn || op == Operator::kInstanceof) narrowing.by_call = true;
+    // `x === "asc"`, and hosts or resolved paths compared with what is expected; not `x === undefined` or a type's name.
+    const Node left = node[Field::kLeft].Bare(), right = node[Field::kRight].Bare();
+    const Node other = MentionedIn(carriers, left) ? right : left;
+    const bool expected = !StringValue(other).value_or("").empty() || other.Is(Kind::kMember);
+    if (!expected || left.Is(Kind::kUnary) || right.Is(Kind::kUnary)) return;
+    narrowing.is_one |= op == Operator::kEqual || op == Operator::kStrictEqual;
+    narrowing.is_not |= op == Operator::kNotEqual || op == Operator::kStrictNotEqual;
   };
   look(condition);
   for (const Node node : condition.Descendants()) look(node);
-  return mentions && narrows;
+  return mentions ? narrowing : Narrowing();
 }
 
 bool LeavesOrReplaces(Node branch, const Carriers& carriers) {
@@ -89,17 +110,27 @@ bool LeavesOrReplaces(Node branch, const Carriers& carriers) {
   return false;
 }
 
+// Whether an `if` or a ternary before or around `place` keeps unknown values away from it.
+bool BranchGuards(const Model& model, Node branch, Node place, const Carriers& carriers) {
+  const Node condition = branch[Field::kCondition], consequence = branch[Field::kConsequence];
+  if (condition.Contains(place)) return false;
+  const Narrowing narrowing = NarrowingOf(model, condition, carriers);
+  const bool around = branch.Contains(place), within = consequence.Contains(place) || consequence == place;
+  const bool left_before = !around && branch.Is(Kind::kIf) && LeavesOrReplaces(consequence, carriers);
+  if (narrowing.by_call) return around || left_before;
+  if (within) return narrowing.is_one;
+  return narrowing.is_not && (around || left_before);
+}
+
 // Whether something in the function around `place`, before it, keeps unknown values away.
-bool IsGuardedAt(Node place, const Carriers& carriers) {
+bool IsGuardedAt(const Model& model, Node place, const Carriers& carriers) {
   const Node function = place.EnclosingFunction();
   const Node scope = function ? function : place.tree()->root();
   size_t seen = 0;
   for (const Node node : scope.Descendants()) {
     if (node.begin() >= place.end() || ++seen > kMaxNodes) break;
-    if (node.Is(Kind::kIf) && Narrows(node[Field::kCondition], carriers)) {
-      if (node.Contains(place) || LeavesOrReplaces(node[Field::kConsequence], carriers)) return true;
-    } else if (node.Is(Kind::kTernary) && node.Contains(place) && Narrows(node[Field::kCondition], carriers)) {
-      return true;
+    if (node.Is(Kind::kIf) || (node.Is(Kind::kTernary) && node.Contains(place))) {
+      if (BranchGuards(model, node, place, carriers)) return true;
     } else if (node.Is(Kind::kSwitch) && node.Contains(place) && MentionedIn(carriers, node.first_child())) {
       return true;
     } else if (node.Is(Kind::kExpressionStatement)) {
@@ -165,7 +196,7 @@ class TaintFinder {
   std::optional<Taint> Find(Node expression, Node place, int helpers) {
     if (const std::optional<RequestData> data = model_.RequestDataIn(expression)) {
       const Carriers carriers = CarriersOf(expression, data->source);
-      const bool guarded = IsServerChosen(data->source) || IsGuardedAt(place, carriers) || IsGuardedAt(data->source, carriers);
+      const bool guarded = IsServerChosen(data->source) || IsChosenFromAllowed(expression) || IsGuardedAt(model_, place, carriers) || IsGuardedAt(model_, data->source, carriers);
       if (!guarded) return Describe(data->source);
       return std::nullopt;
     }
@@ -173,6 +204,22 @@ class TaintFinder {
   }
 
  private:
+  // `const ext = ALLOWED.includes(x) ? x : "jpg"`, used by its name.
+  bool IsChosenFromAllowed(Node expression) const {
+    const auto chosen = [&](Node name) {
+      const Node declaration = name.Is(Kind::kIdentifier) ? model_.DeclarationOf(name) : Node();
+      const Node value = declaration.Is(Kind::kDeclarator) ? declaration[Field::kValue].Bare() : Node();
+      if (!value.Is(Kind::kTernary)) return false;
+      const Carriers carriers = CarriersOf(value, value[Field::kConsequence]);
+      return NarrowingOf(model_, value[Field::kCondition], carriers).by_call;
+    };
+    if (chosen(expression.Bare())) return true;
+    for (const Node node : expression.Descendants()) {
+      if (chosen(node)) return true;
+    }
+    return false;
+  }
+
   static Taint Describe(Node source) {
     const Node whole = WholeAccess(source);
     const std::string path = PathOf(whole);
@@ -191,7 +238,7 @@ class TaintFinder {
         for (uint32_t i = 0; i < parameters.size(); ++i) {
           const std::string_view name = ParameterName(parameters[i]);
           if (name.empty() || !HandsOn(returned, function, name, 0)) continue;
-          if (IsGuardedAt(returned, Carriers{{}, {name}})) continue;
+          if (IsGuardedAt(model_, returned, Carriers{{}, {name}})) continue;
           if (const auto found = Find(ArgumentOf(call, i), call, helpers + 1)) return found;
         }
       }

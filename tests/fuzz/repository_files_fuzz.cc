@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every parser of a repository's non-JavaScript files. The first line of an input is the path the bytes are read as, so
+// Every parser of a repository's non-JavaScript files, and the search for secrets. The first line of an input is the path the bytes are read as, so
 // that one corpus reaches all of them.
 
 #include <cstddef>
@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plugins/code_analysis/checks/secret_scan.h"
 #include "plugins/code_analysis/repository_documents.h"
 #include "plugins/code_analysis/repository_files.h"
 #include "plugins/code_analysis/repository_pipelines.h"
@@ -30,5 +31,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ca::FindGates(pipelines, manifests);
   ca::FindUngatedDeliveries(pipelines, manifests);
   ca::ReadDecisionRecords(files, manifests);
+  ca::ScanForSecrets(files[0].path, files[0].bytes);
   return 0;
 }

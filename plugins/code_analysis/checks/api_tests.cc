@@ -85,7 +85,7 @@ std::optional<Request> RequestOf(const Model& model, Node call) {
   if (verb && text::IsOneOf(package, {"supertest", "supertest-as-promised", "chai", "chai-http", "pactum", "frisby", "supertest-session", "superagent"})) {
     return Request{UpperVerb(name), PathOfArgument(argument)};
   }
-  if (text::IsOneOf(package, {"fetch", "node-fetch", "axios", "got", "undici", "http", "cross-fetch", "globalThis"}) && IsLocalAddress(argument)) {
+  if (text::IsOneOf(package, {"fetch", "node-fetch", "axios", "got", "undici", "http", "cross-fetch", "globalThis"}) && (IsLocalAddress(argument) || PathOfArgument(argument).starts_with('/'))) {
     const auto method = StringValue(PropertyOf(ArgumentOf(call, 1), "method"));
     return Request{verb ? UpperVerb(name) : method ? *method : "GET", PathOfArgument(argument)};
   }
@@ -102,6 +102,9 @@ bool IsAssertion(Node call) {
   if (text::IsOneOf(name, {"expect", "assert", "should", "equal", "deepEqual", "strictEqual", "deepStrictEqual", "notEqual", "throws",
                            "rejects", "ok", "match", "toBe", "toEqual", "is", "like", "same", "expectStatus", "expectJson", "expectJsonLike"})) {
     return true;
+  }
+  for (const char* word : {"expect", "assert", "verify", "check", "should", "ensure"}) {
+    if (name.starts_with(word)) return true;
   }
   const std::string path = PathOf(CalleeOf(call));
   return path.starts_with("assert.") || path.starts_with("t.");

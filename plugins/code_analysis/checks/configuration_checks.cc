@@ -145,7 +145,10 @@ class EnvironmentReader {
   static bool IsDirectUse(Node use) {
     Node node = use.parent();
     for (int levels = 0; levels < 4 && (node.Is(Kind::kPair) || node.Is(Kind::kObject) || node.Is(Kind::kCast)); ++levels) node = node.parent();
-    return node.Is(Kind::kArguments) && !text::IsOneOf(PathOf(CalleeOf(node.parent())), {"Object.assign", "Object.freeze", "console.log", "registerAs"});
+    if (!node.Is(Kind::kArguments)) return false;
+    const std::string callee = PathOf(CalleeOf(node.parent()));
+    const std::string_view object = std::string_view(callee).substr(0, callee.find('.'));
+    return !text::IsOneOf(object, {"Object", "console", "res", "response", "registerAs", "logger", "log"});
   }
 
   void Variable(Node use) {

@@ -152,6 +152,12 @@ class PoolJudge {
     const bool statement = NamesAny(model_, call, library.statement);
     const bool unknown = HasUnknownOptions(model_, call) && !(size && wait);
     evidence_.push_back(span);
+    // Kept in a variable of the handler; one that is kept elsewhere may be made once, at the first request.
+    if (call.Is(Kind::kNew) && call.parent().Is(Kind::kDeclarator) && model_.OnRequestPath(call)) {
+      Take(0.1, text::Cat({"A ", library.package, " pool is made while a request is answered."}));
+      reporter_.Find(span, text::Cat({"The code suggests that a ", library.package, " pool is made while a request is answered: connections are neither shared nor bounded across requests."}));
+      return;
+    }
     if (unknown) {
       Take(0.5, text::Cat({"The options of the ", library.package, " pool are put together where they cannot be read."}));
       unknown_ = true;

@@ -115,6 +115,58 @@ app.listen(3000);
   EXPECT_THAT(run.Places(), ElementsAre("server.js:8"));
 }
 
+TEST(RepeatedQueries, FindsReadsThroughAnObjectThatWasPassedIn) {
+  const auto run = RunCheck("G2", {{"server.js", R"js(
+const { MongoClient } = require('mongodb');
+const AllocationsDAO = require('./allocations');
+const app = require('express')();
+MongoClient.connect(process.env.MONGO_URL, (err, db) => {
+  const allocations = new AllocationsDAO(db);
+  app.get('/allocations', (req, res, next) => allocations.list((e, all) => (e ? next(e) : res.json(all))));
+});
+app.listen(3000);
+)js"},
+                                   {"allocations.js", R"js(
+module.exports = function AllocationsDAO(db, userDAO) {
+  const col = db.collection('allocations');
+  this.list = (callback) => {
+    col.find({}).toArray((err, rows) => {
+      rows.forEach((row) => { userDAO.getUserById(row.userId, (e, user) => { row.user = user; }); });
+      callback(err, rows);
+    });
+  };
+};
+)js"}});
+  EXPECT_THAT(run.Places(), ElementsAre("allocations.js:6"));
+}
+
+TEST(Pool, FindsPoolsMadeForEachRequest) {
+  const auto run = RunCheck("G1", {{"server.js", R"js(
+const { MongoClient } = require('mongodb');
+const app = require('express')();
+app.get('/', async (req, res) => {
+  const client = new MongoClient(process.env.MONGO_URL, { maxPoolSize: 5, waitQueueTimeoutMS: 500 });
+  res.json(await client.db().collection('a').find().toArray());
+});
+app.listen(3000);
+)js"}});
+  EXPECT_THAT(run.Places(), ElementsAre("server.js:5"));
+}
+
+TEST(Pool, LeavesOneThatIsMadeAtTheFirstRequestAlone) {
+  const auto run = RunCheck("G1", {{"db.js", R"js(
+const { Sequelize } = require('sequelize');
+let connection;
+module.exports = () => {
+  if (!connection) connection = new Sequelize(process.env.DATABASE_URL, { pool: { max: 10, acquire: 2000 } });
+  return connection;
+};
+)js"},
+                                   {"server.js", "const db = require('./db');\nconst app = require('express')();\napp.get('/', async (req, res) => res.json(await db().query('SELECT 1')));\napp.listen(3000);\n"}});
+  EXPECT_THAT(run.Places(), IsEmpty());
+  EXPECT_GT(run.Value(), 0.5);
+}
+
 TEST(RepeatedQueries, LeavesShortListsTransactionsBatchesAndStartUpAlone) {
   const auto run = RunCheck("G2", {{"server.mjs", R"js(
 import express from 'express';

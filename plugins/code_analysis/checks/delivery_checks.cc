@@ -121,6 +121,8 @@ bool UsesTypeScript(const std::vector<Manifest>& manifests) {
 void ReportIdleGates(const Model& model, const std::vector<GateUse>& uses, const std::set<Gate>& blocking, Reporter& reporter) {
   for (const GateUse& use : uses) {
     if (use.blocking || blocking.contains(use.gate) || use.gate == Gate::kBuild || use.gate == Gate::kCoverage) continue;
+    // Compiling or linting in a pipeline that delivers is no gate that went missing; tests there are.
+    if (text::Contains(use.reason, "pull request") && use.gate != Gate::kTest) continue;
     reporter.Find(PlaceIn(model, use.path, use.line),
                   text::Cat({"The code suggests that `", use.program, "` cannot stop a change here: ", use.reason, "."}));
   }
@@ -134,10 +136,12 @@ void PipelinesBlock(const Model& model, Reporter& reporter) {
   }
   const std::vector<Manifest> manifests = ReadManifests(model);
   const std::vector<GateUse> uses = FindGates(pipelines, manifests);
+  const std::vector<CoverageGate> thresholds = ReadCoverageGates(manifests, model.files());
+  const bool coverage_can_fail = std::any_of(thresholds.begin(), thresholds.end(), [&](const CoverageGate& gate) { return IsEnforced(gate, uses); });
   std::set<Gate> blocking;
   std::vector<Span> evidence;
   for (const GateUse& use : uses) {
-    if (!use.blocking) continue;
+    if (!use.blocking || (use.gate == Gate::kCoverage && !coverage_can_fail)) continue;
     const bool first = blocking.insert(use.gate).second;
     if (first && evidence.size() < kMaxEvidence) evidence.push_back(PlaceIn(model, use.path, use.line));
   }
@@ -184,9 +188,8 @@ void DecisionsAreRecorded(const Model& model, Reporter& reporter) {
   for (const DecisionRecord& record : records) {
     if (record.HasSubstance()) {
       telling.push_back(&record);
-    } else if (!record.is_unfilled) {
-      reporter.Find(PlaceIn(model, record.path, 1), text::Cat({"The document suggests a decision without its reasons: ", ThinPart(record),
-                                                              " takes no more than a few words."}));
+    } else if (!record.is_unfilled && record.context_words + record.decision_words + record.consequence_words > 0) {
+      reporter.Find(PlaceIn(model, record.path, 1), text::Cat({"The document suggests a decision without its reasons: little is said under ", ThinPart(record), "."}));
     }
   }
   if (telling.empty()) {

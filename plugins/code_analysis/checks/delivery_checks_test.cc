@@ -108,6 +108,13 @@ TEST(BlockingGates, ValuesWhatCanStopAChange) {
   EXPECT_GT(run.Value(), 0.8);
 }
 
+TEST(BlockingGates, CoverageWithoutAThresholdStopsNothing) {
+  const auto with_flag = [](const char* flag) {
+    return RunCheck("M4", {{"package.json", "{}"}, {".github/workflows/ci.yml", std::string("on: push\njobs:\n  ci:\n    steps:\n      - run: npx jest") + flag + "\n"}}).Value();
+  };
+  EXPECT_EQ(with_flag(" --coverage"), with_flag(""));
+}
+
 TEST(BlockingGates, NamesStepsWhoseFailurePasses) {
   const auto run = RunCheck("M4", {{"package.json", R"({"scripts": {"test": "jest || true"}})"},
                                    {".github/workflows/ci.yml", "on: pull_request\njobs:\n  ci:\n    steps:\n      - run: npm test\n      - run: npx eslint .\n        continue-on-error: true\n"}});

@@ -28,7 +28,7 @@ std::optional<bool> KeepsToLock(const std::vector<std::string>& words, bool in_p
   for (size_t i = 1; i < words.size(); ++i) {
     const std::string& word = words[i];
     if (word.starts_with("-")) {
-      frozen |= text::IsOneOf(word, {"--frozen-lockfile", "--immutable", "--frozen-lockfile=true"});
+      frozen |= text::IsOneOf(word, {"--frozen-lockfile", "--immutable", "--frozen-lockfile=true", "--pure-lockfile"});
       global |= text::IsOneOf(word, {"-g", "--global", "--location=global"});
     } else if (verb.empty()) {
       verb = word;

@@ -103,7 +103,8 @@ void SqlInjection(const Model& model, Reporter& reporter) {
                       }
                       const Node sql = SqlOf(model, call);
                       if (!sql) return;
-                      const bool is_sql = LooksLikeSql(FixedText(model, sql));
+                      // whereRaw, orderByRaw and their kin take a piece of a statement.
+                      const bool is_sql = CalleeName(call).ends_with("Raw") || LooksLikeSql(FixedText(model, sql));
                       if (!is_sql && !database) return;
                       const bool parametrised = ArgumentsOf(call).size() > 1 && !ArgumentOf(call, 1).IsFunction();
                       judge.Saw(call, is_sql && (parametrised || ObjectBehind(model, ArgumentOf(call, 0))));

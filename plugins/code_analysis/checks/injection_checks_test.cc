@@ -55,6 +55,17 @@ export async function findUsers(sort: string) {
   EXPECT_THAT(run.Places(), ElementsAre("src/users.ts:5"));
 }
 
+TEST(SqlInjection, FindsPiecesOfStatementsInAQueryBuilder) {
+  const auto run = RunCheck("C1", {{"server.js", R"js(
+const knex = require('knex')({ client: 'pg' });
+const app = require('express')();
+app.get('/a', async (req, res) => res.json(await knex('users').whereRaw(`email = '${req.query.email}'`)));
+app.get('/b', async (req, res) => res.json(await knex('users').whereRaw('email = ?', [req.query.email])));
+app.listen(3000);
+)js"}});
+  EXPECT_THAT(run.Places(), ElementsAre("server.js:4"));
+}
+
 TEST(SqlInjection, FollowsAHelperThatBuildsTheStatement) {
   const auto run = RunCheck("C1", {{"server.js", R"js(
 const express = require('express');
@@ -96,6 +107,27 @@ app.listen(3000);
                                    {"tag.mjs", "export const sql = (parts, ...values) => ({ text: parts.join('?'), values });\n"}});
   EXPECT_THAT(run.Places(), IsEmpty());
   EXPECT_EQ(run.Value(), 1.0);
+}
+
+// A comparison with one value says nothing of all the others, and a loose pattern nothing of what stands beside its match.
+TEST(SqlInjection, ComparisonsThatLetOthersThroughAreNoCheck) {
+  const auto run = RunCheck("C1", {{"server.ts", R"js(
+import express, { Request, Response } from 'express';
+import { sequelize } from './db';
+const app = express();
+app.get('/search', async (req: Request, res: Response) => {
+  let criteria: any = req.query.q === 'undefined' ? '' : req.query.q ?? '';
+  criteria = criteria.length <= 200 ? criteria : criteria.substring(0, 200);
+  res.json(await sequelize.query(`SELECT * FROM products WHERE name LIKE '%${criteria}%'`));
+});
+app.get('/tags', async (req: Request, res: Response) => {
+  const tag = req.query.tag;
+  if (/[a-z]/.test(String(tag))) res.json(await sequelize.query(`SELECT * FROM tags WHERE name = '${tag}'`));
+});
+app.listen(3000);
+)js"},
+                                   {"db.ts", "import { Sequelize } from 'sequelize';\nexport const sequelize = new Sequelize('sqlite::memory:');\n"}});
+  EXPECT_THAT(run.Places(), ElementsAre("server.ts:8", "server.ts:12"));
 }
 
 TEST(SqlInjection, IsNotObservedWithoutStatements) {
@@ -181,6 +213,21 @@ app.listen(3000);
 )js"}});
   EXPECT_THAT(run.Places(), IsEmpty());
   EXPECT_EQ(run.Value(), 1.0);
+}
+
+TEST(PathTraversal, LeavesAChoiceAmongAllowedEndingsAlone) {
+  const auto run = RunCheck("C4", {{"server.ts", R"js(
+import fs from 'node:fs';
+import express from 'express';
+const app = express();
+app.post('/avatar', (req, res) => {
+  const ending = ['png', 'jpg'].includes(req.body.type) ? req.body.type : 'png';
+  fs.createWriteStream(`uploads/avatar.${ending}`);
+  res.end();
+});
+app.listen(3000);
+)js"}});
+  EXPECT_THAT(run.Places(), IsEmpty());
 }
 
 TEST(OpenRedirect, FindsTargetsThatALinkChooses) {

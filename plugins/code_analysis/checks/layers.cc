@@ -59,7 +59,8 @@ class LayerReader {
       layers_[module->index].server = true;
       Imports(*module);
       if (layers_[module->index].data && !UsesDatabase(*module)) layers_[module->index].data = false;
-      if (const Node function = AnswersRequests(*module)) Web(module->index, function);
+      layers_[module->index].touches_requests |= TakesRequests(*module);
+      if (HoldsOnlyTypes(*module)) layers_[module->index].server = false;
       layers_[module->index].only_exports = PassesOn(*module);
     }
     for (const Handler& handler : model_.handlers()) {
@@ -75,7 +76,7 @@ class LayerReader {
   void Web(uint32_t index, Node site) {
     ModuleLayer& layer = layers_[index];
     if (!layer.web) layer.web_site = site;
-    layer.web = true;
+    layer.web = layer.touches_requests = true;
   }
 
   void Package(uint32_t index, std::string_view specifier, Node site) {
@@ -117,18 +118,18 @@ class LayerReader {
   }
 
   // A function of (req, res) or (request, response), whatever calls it.
-  static Node AnswersRequests(const Module& module) {
+  static bool TakesRequests(const Module& module) {
     for (const Kind kind : {Kind::kFunctionDeclaration, Kind::kFunctionExpression, Kind::kArrow, Kind::kMethod}) {
       for (const uint32_t id : module.tree.All(kind)) {
         const Node function(&module.tree, id);
         const auto parameters = ParametersOf(function);
         for (size_t i = 0; i + 1 < parameters.size() && i < 2; ++i) {
           const std::string_view first = ParameterName(parameters[i]), second = ParameterName(parameters[i + 1]);
-          if (text::IsOneOf(first, {"req", "_req", "request"}) && text::IsOneOf(second, {"res", "_res", "response"})) return function;
+          if (text::IsOneOf(first, {"req", "_req", "request"}) && text::IsOneOf(second, {"res", "_res", "response"})) return true;
         }
       }
     }
-    return {};
+    return false;
   }
 
   // `export * from`, `module.exports.user = require('./user')` and nothing else.
@@ -162,6 +163,17 @@ class LayerReader {
 };
 
 }  // namespace
+
+bool HoldsOnlyTypes(const Module& module) {
+  bool any = false;
+  for (const Node statement : module.tree.root().Children()) {
+    const Node inner = statement.Is(Kind::kExport) ? statement.first_child() : statement;
+    if (statement.Is(Kind::kImport)) continue;
+    if (!inner.Is(Kind::kTypeOnly) && !statement.Has(attribute::kTypeOnly)) return false;
+    any = true;
+  }
+  return any;
+}
 
 std::vector<ModuleLayer> ReadLayers(const Model& model) { return LayerReader(model).Read(); }
 

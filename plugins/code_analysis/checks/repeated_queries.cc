@@ -94,7 +94,16 @@ class QueryJudge {
  private:
   bool IsQuery(Node call) const {
     const DatabaseKind kind = model_.DatabaseCall(call);
-    return kind != DatabaseKind::kNone && kind != DatabaseKind::kConnect;
+    return (kind != DatabaseKind::kNone && kind != DatabaseKind::kConnect) || SaysItReads(call);
+  }
+
+  // userDao.getUserById(id), where the object could not be followed.
+  static bool SaysItReads(Node call) {
+    const Node object = CalleeOf(call)[Field::kObject].Bare();
+    const std::string_view owner = object.Is(Kind::kMember) ? object[Field::kProperty].text() : object.Is(Kind::kIdentifier) ? object.text() : std::string_view();
+    const std::string_view name = CalleeName(call);
+    const bool data = owner.ends_with("DAO") || owner.ends_with("Dao") || owner.ends_with("Repository");
+    return data && (name.starts_with("get") || name.starts_with("find") || name.starts_with("load") || name.starts_with("fetch"));
   }
 
   void Look(Node call) {
@@ -106,7 +115,7 @@ class QueryJudge {
     const std::optional<Loop> loop = LoopAround(call);
     if (!loop || !loop->iterable || !Uses(call, *loop)) return;
     const Node inside = query ? call : QueryInside(call);
-    if (!inside || IsDeliberate(call, inside, *loop) || !IsLongList(loop->iterable, 0) || !model_.OnRequestPath(call)) return;
+    if (!inside || IsDeliberate(call, inside, *loop) || !IsLongList(loop->iterable, 0) || !AnswersRequests(call)) return;
     const Span span = model_.SpanOf(call);
     for (const Span& known : places_) {
       if (known.file == span.file && known.line == span.line) return;
@@ -114,6 +123,17 @@ class QueryJudge {
     places_.push_back(span);
     reporter_.Find(span, text::Cat({"The code suggests that ", query ? Code(CalleeOf(call)) : text::Cat({Code(CalleeOf(call)), " (which runs a query)"}),
                                     " runs once for each entry of ", Code(loop->iterable), ": the number of queries grows with it."}));
+  }
+
+  // On the way of a request; also in methods that a constructor function gives its objects, which cannot be followed.
+  bool AnswersRequests(Node call) const {
+    if (model_.OnRequestPath(call)) return true;
+    for (Node function = call.EnclosingFunction(); function; function = function.EnclosingFunction()) {
+      const Node assignment = function.parent();
+      const Node target = assignment.Is(Kind::kAssignment) ? assignment[Field::kLeft].Bare() : Node();
+      if (target.Is(Kind::kMember) && target[Field::kObject].Bare().Is(Kind::kThis)) return true;
+    }
+    return false;
   }
 
   // What reads related rows together: WHERE id IN / ANY, include, populate, a data loader.
@@ -199,6 +219,8 @@ class QueryJudge {
     if (IsQuery(call)) return ReadsManyRows(call);
     const Node callee = CalleeOf(call);
     const std::string_view name = CalleeName(call);
+    // The MongoDB driver's cursor, whatever the collection is called.
+    if (name == "toArray" && text::IsOneOf(CalleeName(callee[Field::kObject].Bare()), {"find", "aggregate"})) return true;
     if (callee.Is(Kind::kMember) && text::IsOneOf(name, {"map", "filter", "slice", "sort", "reverse", "flat", "concat", "then", "toArray", "lean", "exec", "limit", "skip", "select", "where", "orderBy"})) {
       return IsLongList(callee[Field::kObject], steps + 1);
     }
@@ -231,7 +253,8 @@ class QueryJudge {
     const Node function = declaration.EnclosingFunction();
     const Node call = function.parent().Is(Kind::kArguments) ? function.parent().parent() : Node();
     if (!call.Is(Kind::kCall)) return false;
-    if (CalleeName(call) == "then" || CalleeName(call) == "toArray") return IsLongList(CalleeOf(call)[Field::kObject], steps + 1);
+    if (CalleeName(call) == "toArray") return CallIsLong(call, steps + 1);
+    if (CalleeName(call) == "then") return IsLongList(CalleeOf(call)[Field::kObject], steps + 1);
     return IsQuery(call) && ReadsManyRows(call) && !RunsForEach(CalleeName(call));
   }
 

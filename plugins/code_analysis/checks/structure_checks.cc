@@ -26,7 +26,8 @@ constexpr uint32_t kManyStatements = 40;
 constexpr uint32_t kManyBranches = 15;
 
 bool Takes(const Model& model, const ModuleEdge& edge) {
-  return !edge.type_only && model.modules()[edge.from]->role == Role::kServer && model.modules()[edge.to]->role == Role::kServer && edge.from != edge.to;
+  const Module &from = *model.modules()[edge.from], &to = *model.modules()[edge.to];
+  return !edge.type_only && from.role == Role::kServer && to.role == Role::kServer && edge.from != edge.to && !HoldsOnlyTypes(to);
 }
 
 std::string PathOfModule(const Model& model, uint32_t index) { return std::string(model.modules()[index]->file().path); }
@@ -41,10 +42,10 @@ void DependenciesPointInward(const Model& model, Reporter& reporter) {
     const ModuleLayer& layer = layers[i];
     if (!layer.server) continue;
     ++modules;
-    web += layer.web;
+    web += layer.touches_requests;
     data += layer.data;
-    plain += !layer.web && !layer.data && !layer.only_exports && !layer.composes;
-    if (!layer.web || !layer.data || layer.composes) continue;
+    plain += !layer.touches_requests && !layer.data && !layer.only_exports && !layer.composes;
+    if (!layer.touches_requests || !layer.data || layer.composes) continue;
     ++mixed;
     mixed_places.push_back(model.SpanOf(layer.data_site));
   }
@@ -52,10 +53,13 @@ void DependenciesPointInward(const Model& model, Reporter& reporter) {
     reporter.NotObservedYet("The application is too small for layers, or reaches no database itself.");
     return;
   }
-  // Business code is what reaches the data; a logger or a list of settings that touches a request is no matter.
-  std::vector<bool> reaches_data(layers.size());
+  // Business code is what handlers use and what reaches the data; a logger, a list of settings or what puts the parts
+  // together may touch both sides.
+  std::vector<bool> reaches_data(layers.size()), used_by_web(layers.size());
   for (const ModuleEdge& edge : model.edges()) {
-    if (Takes(model, edge) && layers[edge.to].data) reaches_data[edge.from] = true;
+    if (!Takes(model, edge)) continue;
+    if (layers[edge.to].data) reaches_data[edge.from] = true;
+    if (layers[edge.from].touches_requests && !layers[edge.from].composes) used_by_web[edge.to] = true;
   }
   size_t edges = 0, outward = 0, through = 0, direct = 0;
   std::vector<Span> evidence;
@@ -63,13 +67,14 @@ void DependenciesPointInward(const Model& model, Reporter& reporter) {
     if (!Takes(model, edge)) continue;
     const ModuleLayer &from = layers[edge.from], &to = layers[edge.to];
     ++edges;
-    const bool between = !from.web && !from.data && !from.only_exports && !from.composes;
-    if (to.data && !to.web) {
-      direct += from.web && !from.composes;
+    const bool between = !from.touches_requests && !from.data && !from.only_exports && !from.composes;
+    if (to.data && !to.touches_requests) {
+      direct += from.touches_requests && !from.composes;
       through += between;
     }
     // Data or business code that depends on what answers requests.
-    const bool wrong = to.web && !to.composes && !from.web && !from.composes && !from.only_exports && (from.data || (between && reaches_data[edge.from]));
+    const bool inner = from.data || (between && reaches_data[edge.from] && used_by_web[edge.from]);
+    const bool wrong = to.web && !to.composes && !from.touches_requests && !from.composes && !from.only_exports && inner;
     if (!wrong) continue;
     ++outward;
     const Span span = model.SpanOf(edge.site);
@@ -82,8 +87,8 @@ void DependenciesPointInward(const Model& model, Reporter& reporter) {
   }
   const double mixed_share = static_cast<double>(mixed) / static_cast<double>(std::max<size_t>(1, web + data - mixed));
   const double outward_share = static_cast<double>(outward) / static_cast<double>(std::max<size_t>(1, edges));
-  const double inner = through + direct == 0 ? 0.5 : static_cast<double>(through) / static_cast<double>(through + direct);
-  const double value = 0.45 * (1 - std::min(1.0, 2 * mixed_share)) + 0.3 * (1 - std::min(1.0, 10 * outward_share)) + 0.25 * inner;
+  const double indirect = through + direct == 0 ? 0.5 : static_cast<double>(through) / static_cast<double>(through + direct);
+  const double value = 0.45 * (1 - std::min(1.0, 2 * mixed_share)) + 0.3 * (1 - std::min(1.0, 10 * outward_share)) + 0.25 * indirect;
   if (evidence.empty()) evidence.push_back(model.Anchor());
   reporter.Observe(value, 0.2,
                    text::Cat({"Of ", std::to_string(modules), " modules ", std::to_string(web), " have to do with requests, ", std::to_string(data), " with the database, ", std::to_string(mixed), " with both, ",
@@ -230,7 +235,7 @@ void NoCycles(const Model& model, Reporter& reporter) {
     return;
   }
   const double share = static_cast<double>(inside) / static_cast<double>(modules);
-  reporter.Observe(std::clamp(0.7 - 2.5 * share, 0.0, 0.7), error_of::kHarmfulPlace,
+  reporter.Observe(std::clamp(0.65 - 1.5 * share, 0.05, 0.65), error_of::kHarmfulPlace,
                    text::Cat({"Cycles of imports: ", std::to_string(components.size()), "; modules in them: ", std::to_string(inside), " of ", std::to_string(modules), "."}), std::move(evidence));
 }
 
@@ -314,7 +319,8 @@ std::vector<Node> RouteHandlers(const Model& model) {
 void HandlersAreThin(const Model& model, Reporter& reporter) {
   const std::vector<Node> functions = RouteHandlers(model);
   if (model.routes().size() < kRoutesForHandlers || functions.size() < kRoutesForHandlers / 2) {
-    reporter.NotObservedYet("There are fewer than eight routes; small applications are rightly flat.");
+    reporter.NotObservedYet(model.routes().size() < kRoutesForHandlers ? "There are fewer than eight routes; small applications are rightly flat."
+                                                                       : "Too few handlers could be followed to their functions.");
     return;
   }
   std::set<uint32_t> registering;

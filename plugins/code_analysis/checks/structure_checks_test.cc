@@ -56,7 +56,7 @@ TEST(Direction, LayersTellFromImportsScoreAboveMixedFiles) {
 
 TEST(Direction, FindsDataCodeThatImportsAHandler) {
   Files files = Layered();
-  files.emplace_back("src/respond.js", "exports.respond = (req, res) => res.json({});\n");
+  files.emplace_back("src/respond.js", "const express = require('express');\nexports.respond = (req, res) => res.json(express.version);\n");
   for (auto& [path, text] : files) {
     if (path == "src/repositories/orders.js") text += "const { respond } = require('../respond');\nexports.respond = respond;\n";
   }
@@ -102,6 +102,8 @@ TEST(Cycles, TypesAndImportsAtUseAreNone) {
   Files files = Chain("exports.x = 1;\n");
   files.emplace_back("a.ts", "import type { B } from './b';\nexport interface A { b: B }\n");
   files.emplace_back("b.ts", "import type { A } from './a';\nexport interface B { a: A }\n");
+  files.emplace_back("c.ts", "import { D } from './d';\nexport interface C { d: D }\n");
+  files.emplace_back("d.ts", "import { C } from './c';\nexport interface D { c: C }\n");
   EXPECT_THAT(RunCheck("K2", files).Places(), IsEmpty());
   EXPECT_FALSE(RunCheck("K2", {{"server.js", "require('express')().listen(1);"}}).Observed());
 }
