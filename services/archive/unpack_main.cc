@@ -11,12 +11,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/archive/unpack.h"
+#include "services/sandbox/seccomp_profile.h"
 
 int main() {
   // Lets libarchive pass names that are not ASCII; where the locale is missing, they are taken as raw bytes.
   std::setlocale(LC_CTYPE, "C.UTF-8");
   assay::archive::PackWriter writer(4);
-  const absl::StatusOr<std::vector<std::string>> remarks = assay::archive::Unpack(3, writer);
+  // The archive may be made to take this process over: it can then do nothing but write its two files.
+  const absl::Status restricted = assay::sandbox::RestrictStartedProcess();
+  const absl::StatusOr<std::vector<std::string>> remarks =
+      restricted.ok() ? assay::archive::Unpack(3, writer) : absl::StatusOr<std::vector<std::string>>(restricted);
   std::string report;
   if (remarks.ok()) {
     report = "ok\n";

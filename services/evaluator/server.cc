@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <thread>
@@ -264,6 +265,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(Options options, Dependen
   if (folder.empty()) {
     ASSAY_ASSIGN_OR_RETURN(folder, ExecutableDirectory());
   }
+  // A confined process sees absolute paths only.
+  folder = std::filesystem::absolute(folder).lexically_normal();
+  options.cache_folder = std::filesystem::absolute(options.cache_folder).lexically_normal();
   for (const char* name : {"assay-plugin-host", "assay-unpack"}) {
     const std::string path = absl::StrCat(folder, "/", name);
     if (::access(path.c_str(), X_OK) != 0) return absl::FailedPreconditionError(absl::StrCat(path, ": not there, or not executable"));

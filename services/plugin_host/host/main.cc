@@ -15,6 +15,7 @@
 #include "services/plugin_host/host/connection.h"
 #include "services/plugin_host/host/host_side.h"
 #include "services/plugin_host/host/loaded_plugin.h"
+#include "services/sandbox/seccomp_profile.h"
 
 namespace assay::plugin_host {
 namespace {
@@ -153,6 +154,10 @@ void SayHello(Connection& connection, const LoadedPlugin& plugin, const std::str
   void* page = ::mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, kBreadcrumb, 0);
   auto& side = *new HostSide(connection, page == MAP_FAILED ? nullptr : static_cast<char*>(page));
   side.Mark("load");
+  // From here on foreign code runs: no program, no process, no socket, no writing by path, wherever this was started.
+  if (const absl::Status restricted = sandbox::RestrictStartedProcess(); !restricted.ok()) {
+    Refuse(connection, std::string(restricted.message()), 0);
+  }
   absl::StatusOr<LoadedPlugin> plugin = LoadPlugin(kPlugin, digest);
   if (!plugin.ok()) {
     const bool platform = absl::IsFailedPrecondition(plugin.status());
