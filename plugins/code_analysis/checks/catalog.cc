@@ -12,11 +12,13 @@ std::tuple<std::string_view, int, std::string_view> OrderOf(const Check& check) 
   const size_t digit = check.id.find_first_of("0123456789");
   size_t end = digit;
   int number = 0;
-  while (end < check.id.size() && check.id[end] >= '0' && check.id[end] <= '9') number = number * 10 + (check.id[end++] - '0');
+  while (end < check.id.size() && check.id[end] >= '0' && check.id[end] <= '9')
+    number = number * 10 + (check.id[end++] - '0');
   return {check.id.substr(0, digit), number, check.id.substr(end)};
 }
 
-std::tuple<std::string_view, uint32_t, uint32_t, std::tuple<std::string_view, int, std::string_view>> OrderOf(const Finding& finding) {
+std::tuple<std::string_view, uint32_t, uint32_t, std::tuple<std::string_view, int, std::string_view>> OrderOf(
+    const Finding& finding) {
   return {finding.span.file->path, finding.span.line, finding.span.column, OrderOf(*finding.check)};
 }
 
@@ -26,14 +28,19 @@ const std::vector<const Check*>& AllChecks() {
   static const auto* all = [] {
     auto* checks = new std::vector<const Check*>();
     for (std::span<const Check> table : {
-             WiredSecurityChecks(),
+             WiringChecks(),
+             AsyncChecks(),
              InjectionChecks(),
              SecretChecks(),
+             ResilienceChecks(),
+             EventLoopChecks(),
              DatabaseChecks(),
+             StateChecks(),
              ConfigurationChecks(),
              StructureChecks(),
              DeliveryChecks(),
              DependencyChecks(),
+             WiredSecurityChecks(),
          }) {
       for (const Check& check : table) checks->push_back(&check);
     }
@@ -57,7 +64,8 @@ Report RunChecks(const Model& model, bool (*stop)(void*), void* context) {
     Reporter reporter(*check, report);
     check->run(model, reporter);
   }
-  std::stable_sort(report.findings.begin(), report.findings.end(), [](const Finding& a, const Finding& b) { return OrderOf(a) < OrderOf(b); });
+  std::stable_sort(report.findings.begin(), report.findings.end(),
+                   [](const Finding& a, const Finding& b) { return OrderOf(a) < OrderOf(b); });
   return report;
 }
 

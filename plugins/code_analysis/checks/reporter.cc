@@ -38,13 +38,20 @@ void Reporter::Find(const Span& span, std::string message) { Find(span, check_.s
 void Reporter::Find(const Span& span, Severity severity, std::string message) {
   if (!span || found_ >= kMaxFindings) return;
   for (const Finding& finding : report_.findings) {
-    if (finding.check == &check_ && finding.span.file == span.file && finding.span.line == span.line && finding.span.column == span.column) return;
+    if (finding.check == &check_ && finding.span.file == span.file && finding.span.line == span.line &&
+        finding.span.column == span.column)
+      return;
   }
   ++found_;
-  report_.findings.push_back({.check = &check_, .severity = severity, .span = span, .message = Shortened(std::move(message), kMaxMessage), .authorship = span.file->authorship});
+  report_.findings.push_back({.check = &check_,
+                              .severity = severity,
+                              .span = span,
+                              .message = Shortened(std::move(message), kMaxMessage),
+                              .authorship = span.file->authorship});
 }
 
-void Reporter::Observe(double value, double standard_error, std::string rationale, std::vector<Span> evidence, Method method) {
+void Reporter::Observe(double value, double standard_error, std::string rationale, std::vector<Span> evidence,
+                       Method method) {
   std::erase_if(evidence, [](const Span& span) { return !span; });
   if (observed_) return;
   if (evidence.empty()) return NotObservedYet(std::move(rationale));
@@ -64,7 +71,8 @@ void Reporter::Observe(double value, double standard_error, std::string rational
 void Reporter::NotObservedYet(std::string reason) {
   if (observed_) return;
   observed_ = true;
-  report_.observations.push_back({.check = &check_, .state = State::kNotObservedYet, .rationale = Shortened(std::move(reason), kMaxRationale)});
+  report_.observations.push_back(
+      {.check = &check_, .state = State::kNotObservedYet, .rationale = Shortened(std::move(reason), kMaxRationale)});
 }
 
 void Reporter::Claim(const Span& span, std::string statement) {

@@ -23,9 +23,11 @@ struct Parsed {
 // Hands out files, largest first, so that no thread ends on a long one.
 class ParseQueue {
  public:
-  ParseQueue(const std::vector<const SourceFile*>& files, const AnalyserOptions& options) : files_(files), options_(options), parsed_(files.size()), order_(files.size()) {
+  ParseQueue(const std::vector<const SourceFile*>& files, const AnalyserOptions& options)
+      : files_(files), options_(options), parsed_(files.size()), order_(files.size()) {
     for (uint32_t i = 0; i < order_.size(); ++i) order_[i] = i;
-    std::stable_sort(order_.begin(), order_.end(), [&](uint32_t a, uint32_t b) { return files_[a]->bytes.size() > files_[b]->bytes.size(); });
+    std::stable_sort(order_.begin(), order_.end(),
+                     [&](uint32_t a, uint32_t b) { return files_[a]->bytes.size() > files_[b]->bytes.size(); });
   }
 
   void Work(bool reports) {
@@ -38,7 +40,8 @@ class ParseQueue {
       const size_t at = next_.fetch_add(1);
       if (at >= order_.size() || Stopped()) return;
       ParseOne(order_[at], parser, limits);
-      if (reports && options_.progress) options_.progress("parsing", std::min(next_.load(), order_.size()), order_.size());
+      if (reports && options_.progress)
+        options_.progress("parsing", std::min(next_.load(), order_.size()), order_.size());
     }
   }
 
@@ -72,7 +75,8 @@ class ParseQueue {
 };
 
 // Files worth parsing, by path; the others go to `skipped` with the reason.
-std::vector<const SourceFile*> Choose(const std::vector<SourceFile>& files, const AnalyserOptions& options, std::vector<Skipped>& skipped) {
+std::vector<const SourceFile*> Choose(const std::vector<SourceFile>& files, const AnalyserOptions& options,
+                                      std::vector<Skipped>& skipped) {
   std::vector<const SourceFile*> chosen;
   uint64_t total = 0;
   for (const SourceFile& file : files) {
@@ -127,11 +131,14 @@ std::unique_ptr<Model> AnalyseRepository(std::vector<SourceFile> files, const An
     modules.push_back(std::move(parsed.module));
     scopes.push_back(std::move(parsed.scopes));
   }
-  std::sort(repository->skipped.begin(), repository->skipped.end(), [](const Skipped& a, const Skipped& b) { return a.file->path < b.file->path; });
+  std::sort(repository->skipped.begin(), repository->skipped.end(),
+            [](const Skipped& a, const Skipped& b) { return a.file->path < b.file->path; });
   if (options.progress) options.progress("joining files", 0, 0);
-  repository->graph = std::make_unique<ModuleGraph>(std::move(modules), std::move(scopes), repository->files, repository->package);
+  repository->graph =
+      std::make_unique<ModuleGraph>(std::move(modules), std::move(scopes), repository->files, repository->package);
   PromoteImported(*repository->graph);
-  if (repository->versions.express_major == 0 && !repository->graph->ImportersOf("express").empty()) repository->versions.express_major = 4;
+  if (repository->versions.express_major == 0 && !repository->graph->ImportersOf("express").empty())
+    repository->versions.express_major = 4;
   return std::make_unique<RepositoryModel>(std::move(repository));
 }
 
@@ -144,9 +151,10 @@ std::string NotAnExpressApplication(const Model& model) {
     return "it contains no JavaScript or TypeScript";
   }
   const bool depends = model.package().Depends("express") || model.package().DependsInDevelopment("express");
-  std::string reason = model.package().file == nullptr ? "it has no package.json, and no file creates an Express application"
-                       : depends                       ? "Express is declared, but no file creates an application or a router"
-                                                       : "Express is not among its dependencies, and no file imports it";
+  std::string reason = model.package().file == nullptr
+                           ? "it has no package.json, and no file creates an Express application"
+                       : depends ? "Express is declared, but no file creates an application or a router"
+                                 : "Express is not among its dependencies, and no file imports it";
   if (!model.package().error.empty()) reason += " (" + model.package().error + ")";
   if (minified > 0) reason += "; " + std::to_string(minified) + " files are minified or bundled and were not read";
   return reason;

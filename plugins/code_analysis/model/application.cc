@@ -10,15 +10,17 @@ constexpr size_t kMaxApps = 2000;
 constexpr size_t kMaxRegistrations = 20000;
 constexpr int kMaxFollow = 12;
 
-constexpr std::array<std::string_view, 14> kVerbs = {"get",    "post",  "put",     "delete", "patch",   "head",      "options",
-                                                     "del",    "copy",  "propfind", "search", "report",  "subscribe", "purge"};
+constexpr std::array<std::string_view, 14> kVerbs = {"get",    "post",    "put",       "delete", "patch",
+                                                     "head",   "options", "del",       "copy",   "propfind",
+                                                     "search", "report",  "subscribe", "purge"};
 
 bool IsVerb(std::string_view name) { return std::find(kVerbs.begin(), kVerbs.end(), name) != kVerbs.end(); }
 
 std::string MethodOf(std::string_view verb) {
   if (verb == "del") return "DELETE";
   std::string upper(verb);
-  std::transform(upper.begin(), upper.end(), upper.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  std::transform(upper.begin(), upper.end(), upper.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
   return upper;
 }
 
@@ -29,8 +31,9 @@ bool MakesApp(std::string_view origin, bool& router) {
       return true;
     }
   }
-  for (std::string_view name : {"express.Router", "express-promise-router", "express-promise-router.Router", "express.router", "router", "express.express.Router",
-                                "express-async-router.AsyncRouter", "@root/async-router.Router"}) {
+  for (std::string_view name :
+       {"express.Router", "express-promise-router", "express-promise-router.Router", "express.router", "router",
+        "express.express.Router", "express-async-router.AsyncRouter", "@root/async-router.Router"}) {
     if (origin == name) {
       router = true;
       return true;
@@ -41,11 +44,13 @@ bool MakesApp(std::string_view origin, bool& router) {
 
 // Calls that hand back the app or router they were called on.
 bool ReturnsItself(std::string_view name) {
-  return name == "use" || name == "all" || name == "param" || name == "set" || name == "enable" || name == "disable" || name == "engine" || IsVerb(name);
+  return name == "use" || name == "all" || name == "param" || name == "set" || name == "enable" || name == "disable" ||
+         name == "engine" || IsVerb(name);
 }
 
 bool ContainsFunctionNamed(std::string_view text, std::initializer_list<std::string_view> names) {
-  return std::any_of(names.begin(), names.end(), [&](std::string_view name) { return text.find(name) != std::string_view::npos; });
+  return std::any_of(names.begin(), names.end(),
+                     [&](std::string_view name) { return text.find(name) != std::string_view::npos; });
 }
 
 }  // namespace
@@ -72,11 +77,13 @@ uint32_t Application::AddApp(Node creation, bool is_router) {
 
 void Application::FindApps() {
   std::vector<bool> imports(graph_.modules().size(), false);
-  for (std::string_view package : {"express", "express-promise-router", "router", "express-ws", "express-async-router"}) {
+  for (std::string_view package :
+       {"express", "express-promise-router", "router", "express-ws", "express-async-router"}) {
     for (uint32_t index : graph_.ImportersOf(package)) imports[index] = true;
   }
   for (const auto& module : graph_.modules()) {
-    if (module->role == Role::kTest || module->role == Role::kDeclaration || module->role == Role::kConfiguration) continue;
+    if (module->role == Role::kTest || module->role == Role::kDeclaration || module->role == Role::kConfiguration)
+      continue;
     const auto look = [&](Node call) {
       bool router = false;
       if (apps_.size() < kMaxApps && MakesApp(values_.Resolve(CalleeOf(call)).origin, router)) AddApp(call, router);
@@ -105,7 +112,8 @@ void Application::AppendApps(Node expression, int depth, std::vector<uint32_t>& 
   const Node node = expression.Bare();
   if (!node || depth > kMaxFollow || out.size() > 64) return;
   if (node.Is(Kind::kTernary) || (node.Is(Kind::kBinary) && node.op() != Operator::kPlus)) {
-    for (Field field : {Field::kConsequence, Field::kAlternative, Field::kLeft, Field::kRight}) AppendApps(node[field], depth + 1, out);
+    for (Field field : {Field::kConsequence, Field::kAlternative, Field::kLeft, Field::kRight})
+      AppendApps(node[field], depth + 1, out);
     return;
   }
   if (node.Is(Kind::kAwait)) return AppendApps(node.first_child(), depth + 1, out);
@@ -131,7 +139,8 @@ void Application::AppendApps(Node expression, int depth, std::vector<uint32_t>& 
   if (node.Is(Kind::kCall) || value.node.Is(Kind::kCall)) {
     const Node call = value.node.Is(Kind::kCall) ? value.node : node;
     const std::string origin = values_.Resolve(CalleeOf(call)).origin;
-    if (ContainsFunctionNamed(origin, {"express-ws", "express-async", "@awaitjs/express", "asyncify", "vhost", "express-oas-generator", "swagger-express"})) {
+    if (ContainsFunctionNamed(origin, {"express-ws", "express-async", "@awaitjs/express", "asyncify", "vhost",
+                                       "express-oas-generator", "swagger-express"})) {
       for (Node argument : ArgumentsOf(call)) AppendApps(argument, depth + 1, out);
     }
     return;
@@ -145,15 +154,16 @@ void Application::AppendApps(Node expression, int depth, std::vector<uint32_t>& 
   }
 }
 
-// A function that nobody is seen to call and that registers on what it is given: called by a framework or by what could not be
-// followed. Its parameter stands for an app of its own, mounted who knows where.
+// A function that nobody is seen to call and that registers on what it is given: called by a framework or by what could
+// not be followed. Its parameter stands for an app of its own, mounted who knows where.
 std::optional<uint32_t> Application::UncalledParameter(Node leaf) {
   const Binding* binding = values_.BindingOf(leaf);
   if (binding == nullptr || binding->kind != BindingKind::kParameter) return std::nullopt;
   const std::string_view name = leaf.text();
   const std::string_view type = TypeOf(leaf);
-  const bool typed = type == "Router" || type == "Express" || type == "Application" || type == "express.Router" || type == "express.Application" || type == "express.Express" ||
-                     type == "IRouter" || type == "core.Express";
+  const bool typed = type == "Router" || type == "Express" || type == "Application" || type == "express.Router" ||
+                     type == "express.Application" || type == "express.Express" || type == "IRouter" ||
+                     type == "core.Express";
   const bool named = name == "app" || name == "router" || name == "server" || name == "expressApp" || name == "route";
   if (!typed && !(named && (type.empty() || type == "any"))) return std::nullopt;
   const bool router = type.find("Router") != std::string_view::npos || name == "router" || name == "route";
@@ -182,7 +192,8 @@ bool Application::LooksLikePath(Node argument, bool verb, size_t remaining) {
   if (node.Is(Kind::kBinary) && node.op() == Operator::kPlus) return true;
   const std::string path = PathOf(node);
   std::string lower;
-  for (char c : path.substr(path.rfind('.') == std::string::npos ? 0 : path.rfind('.') + 1)) lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  for (char c : path.substr(path.rfind('.') == std::string::npos ? 0 : path.rfind('.') + 1))
+    lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   if (ContainsFunctionNamed(lower, {"path", "prefix", "url", "uri", "endpoint", "base", "root"})) return true;
   // A verb's first argument is a path; only its form is unknown.
   return verb && !value.node.Is(Kind::kCall) && value.origin.empty();
@@ -212,7 +223,8 @@ void Application::FindRegistrations() {
       for (uint32_t app : apps) {
         if (methods.values.empty()) Register(app, call, "ALL", path, arguments);
         for (const std::string& method : methods.values) {
-          if (IsVerb(method) || method == "all" || method == "use") Register(app, call, MethodOf(method), path, arguments);
+          if (IsVerb(method) || method == "all" || method == "use")
+            Register(app, call, MethodOf(method), path, arguments);
         }
       }
     }
@@ -227,7 +239,9 @@ void Application::ReadRegistration(Node call, std::string_view name) {
   if (arguments.empty()) return;
   // Behind router.route(path) every argument is a handler.
   Node route = callee[Field::kObject].Bare();
-  while (route.Is(Kind::kCall) && CalleeName(route) != "route" && (IsVerb(CalleeName(route)) || CalleeName(route) == "all")) route = CalleeOf(route)[Field::kObject].Bare();
+  while (route.Is(Kind::kCall) && CalleeName(route) != "route" &&
+         (IsVerb(CalleeName(route)) || CalleeName(route) == "all"))
+    route = CalleeOf(route)[Field::kObject].Bare();
   const bool behind_route = route.Is(Kind::kCall) && CalleeName(route) == "route" && CalleeOf(route).Is(Kind::kMember);
   // app.get("setting") reads a setting; other objects have methods of these names too, mostly without a function.
   if (!behind_route && verb && arguments.size() < 2) return;
@@ -268,7 +282,8 @@ void Application::Register(uint32_t app, Node call, std::string method, Node pat
   registration.guard = guard.guard;
   if (guard.condition) registration.guard_text = std::string(guard.condition.text().substr(0, 120));
   for (Node argument : arguments) AddHandler(argument, registration, 0);
-  for (uint32_t handler : registration.handlers) handlers_[handler].registration = static_cast<uint32_t>(registrations_.size());
+  for (uint32_t handler : registration.handlers)
+    handlers_[handler].registration = static_cast<uint32_t>(registrations_.size());
   positions_.push_back(PositionOf(call));
   registrations_.push_back(std::move(registration));
 }
@@ -286,7 +301,9 @@ void Application::AddHandler(Node argument, Registration& registration, int dept
     registration.mounts.insert(registration.mounts.end(), mounts.begin(), mounts.end());
     return;
   }
-  if (node.Is(Kind::kTernary) || (node.Is(Kind::kBinary) && (node.op() == Operator::kOr || node.op() == Operator::kAnd || node.op() == Operator::kNullish))) {
+  if (node.Is(Kind::kTernary) ||
+      (node.Is(Kind::kBinary) &&
+       (node.op() == Operator::kOr || node.op() == Operator::kAnd || node.op() == Operator::kNullish))) {
     const bool choice = node.Is(Kind::kTernary);
     AddHandler(node[choice ? Field::kConsequence : Field::kRight], registration, depth + 1);
     AddHandler(node[choice ? Field::kAlternative : Field::kLeft], registration, depth + 1);
@@ -297,7 +314,9 @@ void Application::AddHandler(Node argument, Registration& registration, int dept
   Handler handler = HandlerOf(node);
   handler.is_middleware = registration.method == "USE";
   // A condition's other side (`flag || fn`) is no handler.
-  if (!handler.function && handler.origin.empty() && (StringValue(node) || BooleanValue(node) || node.Is(Kind::kObject))) return;
+  if (!handler.function && handler.origin.empty() &&
+      (StringValue(node) || BooleanValue(node) || node.Is(Kind::kObject)))
+    return;
   registration.handlers.push_back(static_cast<uint32_t>(handlers_.size()));
   handlers_.push_back(std::move(handler));
 }
@@ -320,7 +339,9 @@ Handler Application::HandlerOf(Node argument) {
     if (call && CalleeName(call) != "bind") {
       for (Node candidate : ArgumentsOf(call)) {
         const Value passed = values_.Resolve(candidate);
-        const bool wraps = candidate.Bare().IsFunction() || passed.node.IsFunction() || (passed.node.Is(Kind::kCall) && ArgumentsOf(call).size() == 1 && candidate.Bare().Is(Kind::kCall));
+        const bool wraps =
+            candidate.Bare().IsFunction() || passed.node.IsFunction() ||
+            (passed.node.Is(Kind::kCall) && ArgumentsOf(call).size() == 1 && candidate.Bare().Is(Kind::kCall));
         if (wraps) inner = candidate.Bare();
       }
     }
@@ -350,8 +371,10 @@ Application::Position Application::PositionOf(Node node) {
   for (int i = 0; i < kMaxFollow && at; ++i) {
     position.insert(position.begin(), {graph_.IndexOf(at.tree()), at.id()});
     Node function = at.EnclosingFunction();
-    // Functions given to calls run in place (forEach, then, IIFE); methods and named functions run where they are called.
-    while (function && (function.parent().Is(Kind::kArguments) || function.parent().Is(Kind::kParenthesized) || function.parent().Is(Kind::kCall))) {
+    // Functions given to calls run in place (forEach, then, IIFE); methods and named functions run where they are
+    // called.
+    while (function && (function.parent().Is(Kind::kArguments) || function.parent().Is(Kind::kParenthesized) ||
+                        function.parent().Is(Kind::kCall))) {
       function = function.EnclosingFunction();
     }
     if (function) {
@@ -361,7 +384,8 @@ Application::Position Application::PositionOf(Node node) {
       continue;
     }
     const auto& sites = graph_.ImportSites(graph_.IndexOf(at.tree()));
-    const auto first = std::find_if(sites.begin(), sites.end(), [&](const auto& site) { return graph_.at(site.first).role == Role::kServer; });
+    const auto first = std::find_if(sites.begin(), sites.end(),
+                                    [&](const auto& site) { return graph_.at(site.first).role == Role::kServer; });
     at = first == sites.end() ? Node() : first->second;
   }
   return position;
@@ -398,7 +422,9 @@ void Application::FindListens() {
       Listen listen{.call = call, .server = callee[Field::kObject], .app = std::nullopt, .port = ArgumentOf(call, 0)};
       auto apps = AppsOf(listen.server);
       const Value server = values_.Resolve(listen.server);
-      const bool http = ContainsFunctionNamed(server.origin, {"http.createServer", "https.createServer", "http2.create", "http.Server", "https.Server", "spdy.createServer", "http-shutdown", "stoppable", "http-terminator"});
+      const bool http = ContainsFunctionNamed(
+          server.origin, {"http.createServer", "https.createServer", "http2.create", "http.Server", "https.Server",
+                          "spdy.createServer", "http-shutdown", "stoppable", "http-terminator"});
       if (apps.empty() && server.node.Is(Kind::kCall)) {
         // http.createServer(app); stoppable(http.createServer(app))
         for (Node inner = server.node; inner.Is(Kind::kCall) || inner.Is(Kind::kNew);) {
@@ -415,7 +441,8 @@ void Application::FindListens() {
       }
       if (apps.empty() && !http) {
         // app.listen on an app that could not be followed is still a server when the module knows Express.
-        const bool looks = NameOf(listen.server.Bare()) == "app" || NameOf(listen.server.Bare()) == "server" || PathOf(listen.server).find("server") != std::string::npos;
+        const bool looks = NameOf(listen.server.Bare()) == "app" || NameOf(listen.server.Bare()) == "server" ||
+                           PathOf(listen.server).find("server") != std::string::npos;
         if (!looks) continue;
       }
       if (!apps.empty()) {

@@ -45,7 +45,8 @@ class Application {
   void SortRegistrations();
   void FindListens();
   void ComposeRoutes();
-  void Compose(uint32_t app, const std::vector<std::string>& prefixes, bool exact, std::vector<uint32_t> before, std::vector<uint32_t>& path);
+  void Compose(uint32_t app, const std::vector<std::string>& prefixes, bool exact, std::vector<uint32_t> before,
+               std::vector<uint32_t>& path);
 
   Values& values_;
   const ModuleGraph& graph_;

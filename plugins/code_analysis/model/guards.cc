@@ -8,7 +8,8 @@ namespace {
 
 std::string Lower(std::string_view text) {
   std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return lower;
 }
 
@@ -22,7 +23,8 @@ bool NamesEnvironment(Node node) {
   const std::string path = Lower(PathOf(node));
   if (path.empty()) return false;
   const std::string last = path.substr(path.rfind('.') == std::string::npos ? 0 : path.rfind('.') + 1);
-  return last == "node_env" || last == "env" || last == "environment" || last == "nodeenv" || path.find("process.env.node_env") != std::string::npos;
+  return last == "node_env" || last == "env" || last == "environment" || last == "nodeenv" ||
+         path.find("process.env.node_env") != std::string::npos;
 }
 
 // A name or call that says it by itself: isProduction, config.isDev, app.get('env').
@@ -30,14 +32,18 @@ Guard GuardOfName(Node node) {
   if (node.Is(Kind::kCall)) node = CalleeOf(node);
   const std::string path = Lower(PathOf(node));
   const std::string last = path.substr(path.rfind('.') == std::string::npos ? 0 : path.rfind('.') + 1);
-  for (const char* name : {"isproduction", "isprod", "production", "prod", "inproduction", "is_production", "is_prod"}) {
+  for (const char* name :
+       {"isproduction", "isprod", "production", "prod", "inproduction", "is_production", "is_prod"}) {
     if (last == name) return Guard::kProductionOnly;
   }
-  for (const char* name : {"isdevelopment", "isdev", "development", "dev", "debug", "istest", "indevelopment", "is_dev", "is_development", "__dev__", "test"}) {
+  for (const char* name : {"isdevelopment", "isdev", "development", "dev", "debug", "istest", "indevelopment", "is_dev",
+                           "is_development", "__dev__", "test"}) {
     if (last == name) return Guard::kDevelopmentOnly;
   }
-  if (path.find("process.env.") != std::string::npos || path.compare(0, 7, "config.") == 0 || path.compare(0, 4, "env.") == 0 || path.find(".config.") != std::string::npos ||
-      path.compare(0, 8, "options.") == 0 || path.compare(0, 9, "settings.") == 0 || last.compare(0, 6, "enable") == 0 || last.find("enabled") != std::string::npos) {
+  if (path.find("process.env.") != std::string::npos || path.compare(0, 7, "config.") == 0 ||
+      path.compare(0, 4, "env.") == 0 || path.find(".config.") != std::string::npos ||
+      path.compare(0, 8, "options.") == 0 || path.compare(0, 9, "settings.") == 0 ||
+      last.compare(0, 6, "enable") == 0 || last.find("enabled") != std::string::npos) {
     return Guard::kConfigurable;
   }
   return Guard::kNone;
@@ -51,8 +57,10 @@ Guard GuardOfComparison(Node condition) {
     std::swap(left, right);
   }
   if (!text) return Guard::kNone;
-  const bool get_env = left.Is(Kind::kCall) && CalleeName(left) == "get" && StringValue(ArgumentOf(left, 0)) == std::optional<std::string>("env");
-  if (!get_env && !NamesEnvironment(left)) return GuardOfName(left) == Guard::kNone ? Guard::kNone : Guard::kConfigurable;
+  const bool get_env = left.Is(Kind::kCall) && CalleeName(left) == "get" &&
+                       StringValue(ArgumentOf(left, 0)) == std::optional<std::string>("env");
+  if (!get_env && !NamesEnvironment(left))
+    return GuardOfName(left) == Guard::kNone ? Guard::kNone : Guard::kConfigurable;
   const std::string value = Lower(*text);
   const bool equal = condition.op() == Operator::kEqual || condition.op() == Operator::kStrictEqual;
   const bool different = condition.op() == Operator::kNotEqual || condition.op() == Operator::kStrictNotEqual;
@@ -83,9 +91,11 @@ Guard GuardOfCondition(Node condition) {
       return condition.op() == Operator::kNot ? Opposite(GuardOfCondition(condition[Field::kArgument])) : Guard::kNone;
     case Kind::kBinary: {
       if (condition.op() == Operator::kAnd || condition.op() == Operator::kOr) {
-        const Guard left = GuardOfCondition(condition[Field::kLeft]), right = GuardOfCondition(condition[Field::kRight]);
+        const Guard left = GuardOfCondition(condition[Field::kLeft]),
+                    right = GuardOfCondition(condition[Field::kRight]);
         if (condition.op() == Operator::kAnd) return Stronger(left, right);
-        return left == right ? left : (left == Guard::kNone && right == Guard::kNone ? Guard::kNone : Guard::kConfigurable);
+        return left == right ? left
+                             : (left == Guard::kNone && right == Guard::kNone ? Guard::kNone : Guard::kConfigurable);
       }
       return GuardOfComparison(condition);
     }
@@ -126,7 +136,9 @@ GuardInfo GuardAround(Node node) {
     } else if (around.Is(Kind::kBlock)) {
       for (Node statement : around.Children()) {
         if (statement == inner) break;
-        if (!statement.Is(Kind::kIf) || statement[Field::kAlternative] || !LeavesFunction(statement[Field::kConsequence])) continue;
+        if (!statement.Is(Kind::kIf) || statement[Field::kAlternative] ||
+            !LeavesFunction(statement[Field::kConsequence]))
+          continue;
         condition = statement[Field::kCondition];
         guard = Opposite(GuardOfCondition(condition));
         if (guard != Guard::kNone) break;
@@ -134,7 +146,8 @@ GuardInfo GuardAround(Node node) {
     }
     if (guard != Guard::kNone) return {guard, condition};
     // A function that is called on the spot still stands under what surrounds it; others may be called from anywhere.
-    if (around.IsFunction() && !around.parent().Is(Kind::kArguments) && !around.parent().Is(Kind::kParenthesized)) break;
+    if (around.IsFunction() && !around.parent().Is(Kind::kArguments) && !around.parent().Is(Kind::kParenthesized))
+      break;
   }
   return {};
 }

@@ -11,7 +11,8 @@ struct GuardInfo {
   Node condition;
 };
 
-// Looks at enclosing conditions up to the function around the node: if and else, ternaries, && and ||, and returns before it.
+// Looks at enclosing conditions up to the function around the node: if and else, ternaries, && and ||, and returns
+// before it.
 GuardInfo GuardAround(Node node);
 // What a condition says of the environment when it holds.
 Guard GuardOfCondition(Node condition);

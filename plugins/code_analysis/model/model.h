@@ -142,6 +142,8 @@ class Model {
   virtual const PackageFacts& package() const = 0;
   virtual const VersionFacts& versions() const = 0;
   virtual const Module& ModuleOf(Node node) const = 0;
+  // Where a package is imported: import statements, require() and import() calls, in order.
+  virtual std::vector<Node> ImportsOf(std::string_view package) const = 0;
 
   // ---- looking things up over all modules of a role, in order of path and position ----
   virtual void ForEachCall(std::initializer_list<std::string_view> names, const std::function<void(Node call)>& visit,
@@ -163,8 +165,8 @@ class Model {
   virtual Node DeclarationOf(Node identifier) const = 0;
   // Assignments to a variable declared in a file, the initialiser excluded.
   virtual std::vector<Node> WritesTo(Node declaration) const = 0;
-  // The strings an expression can stand for: literals, constants, templates, tables that a loop runs over. Parts that are known only
-  // at run time stand as nothing.
+  // The strings an expression can stand for: literals, constants, templates, tables that a loop runs over. Parts that
+  // are known only at run time stand as nothing.
   virtual std::vector<std::string> TextsOf(Node expression) const = 0;
   // Does the expression hold data of a request (body, query, params, headers, cookies, files, url)? Follows local
   // variables, destructuring and parameters of functions over two hops.
@@ -181,8 +183,8 @@ class Model {
   virtual bool OnRequestPath(Node node) const = 0;
   // One handler from which the node is reached; null when none.
   virtual const Handler* HandlerReaching(Node node) const = 0;
-  // Is something registered whose origin starts with one of these: a package ("helmet"), a path in it ("express.json")? Looks at
-  // what is registered, at wrappers around it and at calls inside registered functions of the repository.
+  // Is something registered whose origin starts with one of these: a package ("helmet"), a path in it ("express.json")?
+  // Looks at what is registered, at wrappers around it and at calls inside registered functions of the repository.
   virtual bool IsRegistered(std::initializer_list<std::string_view> origins) const = 0;
 
   // ---- calls with an effect ----

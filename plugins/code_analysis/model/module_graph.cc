@@ -52,14 +52,16 @@ bool EndsWith(std::string_view text, std::string_view ending) {
 bool IsExportsObject(Node node) {
   node = node.Bare();
   if (IsIdentifier(node, "exports")) return true;
-  return node.Is(Kind::kMember) && IsIdentifier(node[Field::kObject].Bare(), "module") && node[Field::kProperty].text() == "exports";
+  return node.Is(Kind::kMember) && IsIdentifier(node[Field::kObject].Bare(), "module") &&
+         node[Field::kProperty].text() == "exports";
 }
 
 }  // namespace
 
 std::string_view PackageOf(std::string_view specifier) {
   size_t slash = specifier.find('/');
-  if (!specifier.empty() && specifier[0] == '@' && slash != std::string_view::npos) slash = specifier.find('/', slash + 1);
+  if (!specifier.empty() && specifier[0] == '@' && slash != std::string_view::npos)
+    slash = specifier.find('/', slash + 1);
   return specifier.substr(0, slash);
 }
 
@@ -92,9 +94,12 @@ nlohmann::json ParseLenientJson(std::string_view text) {
   return json.is_object() ? json : nlohmann::json::object();
 }
 
-ModuleGraph::ModuleGraph(std::vector<std::unique_ptr<Module>> modules, std::vector<Scopes> scopes, const std::vector<SourceFile>& files,
-                         const PackageFacts& package)
-    : modules_(std::move(modules)), scopes_(std::move(scopes)), exports_(modules_.size()), import_sites_(modules_.size()) {
+ModuleGraph::ModuleGraph(std::vector<std::unique_ptr<Module>> modules, std::vector<Scopes> scopes,
+                         const std::vector<SourceFile>& files, const PackageFacts& package)
+    : modules_(std::move(modules)),
+      scopes_(std::move(scopes)),
+      exports_(modules_.size()),
+      import_sites_(modules_.size()) {
   for (uint32_t i = 0; i < modules_.size(); ++i) {
     modules_[i]->index = i;
     by_tree_[&modules_[i]->tree] = i;
@@ -115,7 +120,9 @@ ModuleGraph::ModuleGraph(std::vector<std::unique_ptr<Module>> modules, std::vect
   }
   ReadAliases(files);
   for (uint32_t i = 0; i < modules_.size(); ++i) ReadImports(i);
-  std::stable_sort(edges_.begin(), edges_.end(), [](const ModuleEdge& a, const ModuleEdge& b) { return a.from != b.from ? a.from < b.from : a.site.id() < b.site.id(); });
+  std::stable_sort(edges_.begin(), edges_.end(), [](const ModuleEdge& a, const ModuleEdge& b) {
+    return a.from != b.from ? a.from < b.from : a.site.id() < b.site.id();
+  });
   for (const ModuleEdge& edge : edges_) import_sites_[edge.to].emplace_back(edge.from, edge.site);
   for (uint32_t i = 0; i < modules_.size(); ++i) ReadExports(i);
 }
@@ -164,7 +171,11 @@ std::optional<uint32_t> ModuleGraph::FindFile(std::string path) const {
   };
   if (const auto found = look(path)) return found;
   // TypeScript sources are imported by the name of their output.
-  for (const auto& [output, source] : {std::pair<std::string_view, std::string_view>{".js", ".ts"}, {".js", ".tsx"}, {".jsx", ".tsx"}, {".mjs", ".mts"}, {".cjs", ".cts"}}) {
+  for (const auto& [output, source] : {std::pair<std::string_view, std::string_view>{".js", ".ts"},
+                                       {".js", ".tsx"},
+                                       {".jsx", ".tsx"},
+                                       {".mjs", ".mts"},
+                                       {".cjs", ".cts"}}) {
     if (!EndsWith(path, output)) continue;
     const auto found = by_path_.find(path.substr(0, path.size() - output.size()) + std::string(source));
     if (found != by_path_.end()) return found->second;
@@ -177,13 +188,16 @@ std::optional<uint32_t> ModuleGraph::FindAliased(std::string_view from, std::str
     if (from.substr(0, alias.folder.size()) != alias.folder) continue;
     std::string star;
     if (alias.wildcard) {
-      if (specifier.size() < alias.prefix.size() + alias.suffix.size() || specifier.substr(0, alias.prefix.size()) != alias.prefix || !EndsWith(specifier, alias.suffix)) continue;
+      if (specifier.size() < alias.prefix.size() + alias.suffix.size() ||
+          specifier.substr(0, alias.prefix.size()) != alias.prefix || !EndsWith(specifier, alias.suffix))
+        continue;
       star = specifier.substr(alias.prefix.size(), specifier.size() - alias.prefix.size() - alias.suffix.size());
     } else if (specifier != alias.prefix) {
       continue;
     }
     for (std::string target : alias.targets) {
-      if (const size_t at = target.find('*'); at != std::string::npos) target = target.substr(0, at) + star + target.substr(at + 1);
+      if (const size_t at = target.find('*'); at != std::string::npos)
+        target = target.substr(0, at) + star + target.substr(at + 1);
       if (const auto found = FindFile(JoinPath("", target))) return found;
     }
   }
@@ -206,18 +220,21 @@ Target ModuleGraph::Resolve(uint32_t from, std::string_view specifier) const {
   const std::string_view path = modules_[from]->file().path;
   if (specifier.empty()) return {};
   if (specifier[0] == '.' || specifier[0] == '/') {
-    return {.module = FindFile(JoinPath(specifier[0] == '/' ? std::string() : FolderOf(path), specifier)), .package = ""};
+    return {.module = FindFile(JoinPath(specifier[0] == '/' ? std::string() : FolderOf(path), specifier)),
+            .package = ""};
   }
   if (const auto aliased = FindAliased(path, specifier)) return {.module = aliased, .package = ""};
   const std::string package(PackageOf(specifier));
   if (const auto workspace = workspaces_.find(package); workspace != workspaces_.end()) {
     if (specifier.size() > package.size()) {
       for (std::string_view folder : {"", "src", "lib", "dist"}) {
-        const auto found = FindFile(JoinPath(JoinPath(workspace->second, folder), specifier.substr(package.size() + 1)));
+        const auto found =
+            FindFile(JoinPath(JoinPath(workspace->second, folder), specifier.substr(package.size() + 1)));
         if (found) return {.module = found, .package = ""};
       }
     }
-    if (const auto main = workspace_mains_.find(package); main != workspace_mains_.end()) return {.module = FindFile(main->second), .package = ""};
+    if (const auto main = workspace_mains_.find(package); main != workspace_mains_.end())
+      return {.module = FindFile(main->second), .package = ""};
     for (std::string_view folder : {"src", "", "lib"}) {
       if (const auto found = FindFile(JoinPath(workspace->second, folder))) return {.module = found, .package = ""};
     }
@@ -228,7 +245,8 @@ Target ModuleGraph::Resolve(uint32_t from, std::string_view specifier) const {
 std::optional<std::string> ModuleGraph::RequiredBy(Node call) const {
   if (!call.Is(Kind::kCall)) return std::nullopt;
   const Node callee = CalleeOf(call);
-  const bool imports = callee.Is(Kind::kImportKeyword) || IsIdentifier(callee, "require") || IsIdentifier(callee, "requireUncached");
+  const bool imports =
+      callee.Is(Kind::kImportKeyword) || IsIdentifier(callee, "require") || IsIdentifier(callee, "requireUncached");
   if (!imports) return std::nullopt;
   return StringValue(ArgumentOf(call, 0));
 }
@@ -240,6 +258,7 @@ void ModuleGraph::AddEdge(uint32_t from, std::string_view specifier, Node site, 
   } else if (!target.package.empty() && !type_only) {
     auto& importers = importers_[std::string(PackageOf(target.package))];
     if (importers.empty() || importers.back() != from) importers.push_back(from);
+    package_imports_[std::string(PackageOf(target.package))].push_back(site);
   }
 }
 
@@ -270,7 +289,8 @@ void ModuleGraph::ReadImports(uint32_t index) {
   }
   for (uint32_t id : tree.All(Kind::kExport)) {
     const Node statement(&tree, id);
-    if (const auto specifier = StringValue(statement[Field::kSource])) AddEdge(index, *specifier, statement, statement.Has(attribute::kTypeOnly), false);
+    if (const auto specifier = StringValue(statement[Field::kSource]))
+      AddEdge(index, *specifier, statement, statement.Has(attribute::kTypeOnly), false);
   }
   for (std::string_view name : {"require", "requireUncached", "import"}) {
     for (Node call : tree.CallsNamed(name)) {
@@ -278,6 +298,11 @@ void ModuleGraph::ReadImports(uint32_t index) {
       if (specifier) AddEdge(index, *specifier, call, false, name == "import" || call.EnclosingFunction());
     }
   }
+}
+
+std::vector<Node> ModuleGraph::PackageImports(std::string_view package) const {
+  const auto found = package_imports_.find(package);
+  return found == package_imports_.end() ? std::vector<Node>() : found->second;
 }
 
 const std::vector<uint32_t>& ModuleGraph::ImportersOf(std::string_view package) const {
@@ -302,7 +327,8 @@ void ModuleGraph::ReadExports(uint32_t index) {
   }
   for (std::string_view star : {"__exportStar", "__export"}) {
     for (Node call : tree.CallsNamed(star)) {
-      if (const auto specifier = RequiredBy(ArgumentOf(call, 0).Bare())) table.stars.push_back(Resolve(index, *specifier));
+      if (const auto specifier = RequiredBy(ArgumentOf(call, 0).Bare()))
+        table.stars.push_back(Resolve(index, *specifier));
     }
   }
 }
@@ -319,7 +345,8 @@ void ModuleGraph::ReadExportStatement(uint32_t index, Node statement, ExportTabl
   if (specifier && statement.Has(attribute::kStar)) {
     for (Node child : statement.Children()) {
       if (!child.Is(Kind::kNamespaceExport)) continue;
-      table.named[std::string(NameOf(child.first_child()))] = {.value = child, .from_name = "*", .from = Resolve(index, *specifier)};
+      table.named[std::string(NameOf(child.first_child()))] = {
+          .value = child, .from_name = "*", .from = Resolve(index, *specifier)};
       return;
     }
     table.stars.push_back(Resolve(index, *specifier));
@@ -341,7 +368,8 @@ void ModuleGraph::ReadExportStatement(uint32_t index, Node statement, ExportTabl
   if (declaration.Is(Kind::kVariableDeclaration)) {
     for (Node declarator : declaration.Children()) {
       if (declarator[Field::kName].Is(Kind::kIdentifier)) {
-        table.named[std::string(NameOf(declarator))] = {.value = declarator[Field::kName], .from_name = "", .from = std::nullopt};
+        table.named[std::string(NameOf(declarator))] = {
+            .value = declarator[Field::kName], .from_name = "", .from = std::nullopt};
       } else {
         for (Node leaf : declarator[Field::kName].Descendants()) {
           if (leaf.Is(Kind::kShorthandPattern) || (leaf.Is(Kind::kIdentifier) && leaf.field() != Field::kKey)) {
@@ -356,7 +384,8 @@ void ModuleGraph::ReadExportStatement(uint32_t index, Node statement, ExportTabl
   } else if (!specifier) {
     // TypeScript's `export = x`.
     for (Node child : statement.Children()) {
-      if (child.Is(Kind::kIdentifier) || child.Is(Kind::kCall) || child.Is(Kind::kObject) || child.Is(Kind::kNew)) table.whole.push_back(child);
+      if (child.Is(Kind::kIdentifier) || child.Is(Kind::kCall) || child.Is(Kind::kObject) || child.Is(Kind::kNew))
+        table.whole.push_back(child);
     }
   }
 }

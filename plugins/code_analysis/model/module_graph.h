@@ -16,7 +16,8 @@
 
 namespace assay::code_analysis {
 
-// What a specifier names: a module of the repository, or a package ("node:" dropped). Neither: a file that is not there or not code.
+// What a specifier names: a module of the repository, or a package ("node:" dropped). Neither: a file that is not there
+// or not code.
 struct Target {
   std::optional<uint32_t> module;
   std::string package;
@@ -25,8 +26,8 @@ struct Target {
 // The names a module exports.
 struct ExportTable {
   struct Entry {
-    Node value;                // the expression or declaration; for a re-export the specifier's node
-    std::string from_name;     // re-export: the name in the other module ("*" for its namespace)
+    Node value;             // the expression or declaration; for a re-export the specifier's node
+    std::string from_name;  // re-export: the name in the other module ("*" for its namespace)
     std::optional<Target> from;
   };
   std::map<std::string, Entry, std::less<>> named;  // "default" among them
@@ -36,7 +37,8 @@ struct ExportTable {
 
 class ModuleGraph {
  public:
-  ModuleGraph(std::vector<std::unique_ptr<Module>> modules, std::vector<Scopes> scopes, const std::vector<SourceFile>& files, const PackageFacts& package);
+  ModuleGraph(std::vector<std::unique_ptr<Module>> modules, std::vector<Scopes> scopes,
+              const std::vector<SourceFile>& files, const PackageFacts& package);
 
   const std::vector<std::unique_ptr<Module>>& modules() const { return modules_; }
   const Module& at(uint32_t index) const { return *modules_[index]; }
@@ -46,6 +48,8 @@ class ModuleGraph {
   const ExportTable& exports(uint32_t index) const { return exports_[index]; }
   // Modules that import a package, by the package's name without subpath.
   const std::vector<uint32_t>& ImportersOf(std::string_view package) const;
+  // The statements and calls that import a package.
+  std::vector<Node> PackageImports(std::string_view package) const;
   // Where module `index` is first imported by `importer`; none when it is not.
   const std::vector<std::pair<uint32_t, Node>>& ImportSites(uint32_t index) const { return import_sites_[index]; }
 
@@ -81,6 +85,7 @@ class ModuleGraph {
   std::vector<ModuleEdge> edges_;
   std::vector<ExportTable> exports_;
   std::map<std::string, std::vector<uint32_t>, std::less<>> importers_;
+  std::map<std::string, std::vector<Node>, std::less<>> package_imports_;
   std::vector<std::vector<std::pair<uint32_t, Node>>> import_sites_;
 };
 

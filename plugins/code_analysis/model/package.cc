@@ -13,10 +13,13 @@ namespace {
 constexpr size_t kMaxManifest = 4u << 20;
 constexpr size_t kMaxLockfile = 64u << 20;
 
-std::string_view BaseName(std::string_view path) { return path.substr(path.rfind('/') == std::string_view::npos ? 0 : path.rfind('/') + 1); }
+std::string_view BaseName(std::string_view path) {
+  return path.substr(path.rfind('/') == std::string_view::npos ? 0 : path.rfind('/') + 1);
+}
 size_t Depth(std::string_view path) { return static_cast<size_t>(std::count(path.begin(), path.end(), '/')); }
 
-void ReadDependencies(const nlohmann::json& json, const char* key, std::map<std::string, std::string, std::less<>>& out) {
+void ReadDependencies(const nlohmann::json& json, const char* key,
+                      std::map<std::string, std::string, std::less<>>& out) {
   const auto section = json.find(key);
   if (section == json.end() || !section->is_object()) return;
   for (const auto& [name, range] : section->items()) {
@@ -27,7 +30,8 @@ void ReadDependencies(const nlohmann::json& json, const char* key, std::map<std:
 Span LineContaining(const SourceFile& file, std::string_view needle, size_t from = 0) {
   const size_t at = file.bytes.find(needle, from);
   if (at == std::string_view::npos) return LineOf(file, 1);
-  return LineOf(file, static_cast<uint32_t>(std::count(file.bytes.begin(), file.bytes.begin() + static_cast<ptrdiff_t>(at), '\n') + 1));
+  return LineOf(file, static_cast<uint32_t>(
+                          std::count(file.bytes.begin(), file.bytes.begin() + static_cast<ptrdiff_t>(at), '\n') + 1));
 }
 
 // The rest of the line after `prefix` where a line starts with it.
@@ -38,7 +42,8 @@ std::vector<std::pair<uint32_t, std::string_view>> LinesStarting(std::string_vie
     const size_t end = text.find('\n');
     std::string_view current = text.substr(0, end);
     const size_t first = current.find_first_not_of(" \t-");
-    if (first != std::string_view::npos && current.substr(first, prefix.size()) == prefix) found.emplace_back(line, current.substr(first + prefix.size()));
+    if (first != std::string_view::npos && current.substr(first, prefix.size()) == prefix)
+      found.emplace_back(line, current.substr(first + prefix.size()));
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
     ++line;
   }
@@ -55,11 +60,14 @@ void ReadPackageLock(const SourceFile& file, PackageFacts& facts) {
       if (path.compare(0, prefix.size(), prefix) != 0 || !entry.is_object()) continue;
       const std::string name = path.substr(prefix.size());
       const auto version = entry.find("version");
-      if (name.find("node_modules/") == std::string::npos && version != entry.end() && version->is_string()) facts.locked.emplace(name, *version);
+      if (name.find("node_modules/") == std::string::npos && version != entry.end() && version->is_string())
+        facts.locked.emplace(name, *version);
     }
   };
-  if (const auto packages = json.find("packages"); packages != json.end() && packages->is_object()) take(*packages, "node_modules/");
-  if (const auto dependencies = json.find("dependencies"); dependencies != json.end() && dependencies->is_object()) take(*dependencies, "");
+  if (const auto packages = json.find("packages"); packages != json.end() && packages->is_object())
+    take(*packages, "node_modules/");
+  if (const auto dependencies = json.find("dependencies"); dependencies != json.end() && dependencies->is_object())
+    take(*dependencies, "");
 }
 
 // yarn.lock: `express@^4.17.1:` and two lines below `  version "4.18.2"`; the first entry of a name counts.
@@ -99,7 +107,8 @@ void ReadPnpmLock(std::string_view text, PackageFacts& facts) {
     const size_t at = line.find('@', 1);
     if (at == std::string_view::npos) continue;
     const std::string_view version = line.substr(at + 1, line.find_first_of("(:'\"", at + 1) - at - 1);
-    if (!version.empty() && std::isdigit(static_cast<unsigned char>(version[0]))) facts.locked.emplace(std::string(line.substr(0, at)), std::string(version));
+    if (!version.empty() && std::isdigit(static_cast<unsigned char>(version[0])))
+      facts.locked.emplace(std::string(line.substr(0, at)), std::string(version));
   }
 }
 
@@ -118,7 +127,8 @@ void AddMajors(std::string_view text, std::set<int>& majors) {
     }
     if (value >= 4 && value <= 60) majors.insert(value);
     // Minor and patch belong to the number just read.
-    while (i < text.size() && (std::isdigit(static_cast<unsigned char>(text[i])) || text[i] == '.' || text[i] == 'x')) ++i;
+    while (i < text.size() && (std::isdigit(static_cast<unsigned char>(text[i])) || text[i] == '.' || text[i] == 'x'))
+      ++i;
   }
 }
 
@@ -126,11 +136,13 @@ void AddMajors(std::string_view text, std::set<int>& majors) {
 
 int MajorOf(std::string_view range) {
   const size_t at = range.find("npm:");
-  if (at != std::string_view::npos) range.remove_prefix(range.rfind('@') == std::string_view::npos ? 0 : range.rfind('@') + 1);
+  if (at != std::string_view::npos)
+    range.remove_prefix(range.rfind('@') == std::string_view::npos ? 0 : range.rfind('@') + 1);
   const size_t digit = range.find_first_of("0123456789");
   if (digit == std::string_view::npos || range.find("://") != std::string_view::npos) return 0;
   int major = 0;
-  for (size_t i = digit; i < range.size() && std::isdigit(static_cast<unsigned char>(range[i])) && major < 10000; ++i) major = major * 10 + (range[i] - '0');
+  for (size_t i = digit; i < range.size() && std::isdigit(static_cast<unsigned char>(range[i])) && major < 10000; ++i)
+    major = major * 10 + (range[i] - '0');
   return major;
 }
 
@@ -146,7 +158,8 @@ Span PackageFacts::LineOfDependency(std::string_view name) const {
   for (const Manifest& manifest : manifests) {
     for (const char* section : {"dependencies", "devDependencies", "peerDependencies", "optionalDependencies"}) {
       const auto found = manifest.json.find(section);
-      if (found == manifest.json.end() || !found->is_object() || found->find(std::string(name)) == found->end()) continue;
+      if (found == manifest.json.end() || !found->is_object() || found->find(std::string(name)) == found->end())
+        continue;
       const size_t at = manifest.file->bytes.find('"' + std::string(section) + '"');
       return LineContaining(*manifest.file, quoted, at == std::string_view::npos ? 0 : at);
     }
@@ -168,7 +181,8 @@ PackageFacts ReadPackages(const std::vector<SourceFile>& files) {
     }
     facts.manifests.push_back(std::move(manifest));
   }
-  std::stable_sort(facts.manifests.begin(), facts.manifests.end(), [](const auto& a, const auto& b) { return Depth(a.file->path) < Depth(b.file->path); });
+  std::stable_sort(facts.manifests.begin(), facts.manifests.end(),
+                   [](const auto& a, const auto& b) { return Depth(a.file->path) < Depth(b.file->path); });
   if (!facts.manifests.empty()) {
     facts.file = facts.manifests[0].file;
     facts.json = facts.manifests[0].json;
@@ -180,7 +194,8 @@ PackageFacts ReadPackages(const std::vector<SourceFile>& files) {
     ReadDependencies(manifest.json, "peerDependencies", facts.dependencies);
     ReadDependencies(manifest.json, "devDependencies", facts.development_dependencies);
   }
-  for (std::string_view name : {"package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb"}) {
+  for (std::string_view name :
+       {"package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb"}) {
     for (const SourceFile& file : files) {
       if (BaseName(file.path) != name || Depth(file.path) > 2) continue;
       if (facts.lockfile == nullptr) facts.lockfile = &file;
@@ -216,7 +231,8 @@ VersionFacts ReadVersions(const std::vector<SourceFile>& files, const PackageFac
     const auto engines = package.json.find("engines");
     if (engines != package.json.end() && engines->is_object()) {
       const auto node = engines->find("node");
-      if (node != engines->end() && node->is_string()) note(*package.file, LineContaining(*package.file, "\"engines\"").line, node->get<std::string>());
+      if (node != engines->end() && node->is_string())
+        note(*package.file, LineContaining(*package.file, "\"engines\"").line, node->get<std::string>());
     }
   }
   for (const SourceFile& file : files) {
@@ -226,7 +242,8 @@ VersionFacts ReadVersions(const std::vector<SourceFile>& files, const PackageFac
     if (base.substr(0, 10) == "Dockerfile") {
       for (const auto& [line, rest] : LinesStarting(file.bytes, "FROM ")) {
         const size_t at = rest.find("node:");
-        if (at != std::string_view::npos) note(file, line, rest.substr(at + 5, rest.find_first_of("-. \t\r", at + 5) - at - 5));
+        if (at != std::string_view::npos)
+          note(file, line, rest.substr(at + 5, rest.find_first_of("-. \t\r", at + 5) - at - 5));
       }
     }
     if (file.path.find(".github/workflows/") != std::string_view::npos) {

@@ -25,14 +25,18 @@ RepositoryModel::RepositoryModel(std::unique_ptr<ParsedRepository> repository)
 
 const SourceFile* RepositoryModel::Find(std::string_view path) const {
   const auto& files = repository_->files;
-  const auto at = std::lower_bound(files.begin(), files.end(), path, [](const SourceFile& file, std::string_view p) { return file.path < p; });
+  const auto at = std::lower_bound(files.begin(), files.end(), path,
+                                   [](const SourceFile& file, std::string_view p) { return file.path < p; });
   return at != files.end() && at->path == path ? &*at : nullptr;
 }
 
-const Module& RepositoryModel::ModuleOf(Node node) const { return repository_->graph->at(repository_->graph->IndexOf(node.tree())); }
+const Module& RepositoryModel::ModuleOf(Node node) const {
+  return repository_->graph->at(repository_->graph->IndexOf(node.tree()));
+}
 
 template <typename Lookup>
-void RepositoryModel::ForEach(Lookup lookup, std::initializer_list<std::string_view> names, const std::function<void(Node)>& visit, Role role) const {
+void RepositoryModel::ForEach(Lookup lookup, std::initializer_list<std::string_view> names,
+                              const std::function<void(Node)>& visit, Role role) const {
   for (const auto& module : modules()) {
     if (module->role != role) continue;
     std::vector<Node> found;
@@ -45,13 +49,16 @@ void RepositoryModel::ForEach(Lookup lookup, std::initializer_list<std::string_v
   }
 }
 
-void RepositoryModel::ForEachCall(std::initializer_list<std::string_view> names, const std::function<void(Node)>& visit, Role role) const {
+void RepositoryModel::ForEachCall(std::initializer_list<std::string_view> names, const std::function<void(Node)>& visit,
+                                  Role role) const {
   ForEach([](const SyntaxTree& tree, std::string_view name) { return tree.CallsNamed(name); }, names, visit, role);
 }
-void RepositoryModel::ForEachMember(std::initializer_list<std::string_view> names, const std::function<void(Node)>& visit, Role role) const {
+void RepositoryModel::ForEachMember(std::initializer_list<std::string_view> names,
+                                    const std::function<void(Node)>& visit, Role role) const {
   ForEach([](const SyntaxTree& tree, std::string_view name) { return tree.MembersNamed(name); }, names, visit, role);
 }
-void RepositoryModel::ForEachProperty(std::initializer_list<std::string_view> names, const std::function<void(Node)>& visit, Role role) const {
+void RepositoryModel::ForEachProperty(std::initializer_list<std::string_view> names,
+                                      const std::function<void(Node)>& visit, Role role) const {
   ForEach([](const SyntaxTree& tree, std::string_view name) { return tree.PropertiesNamed(name); }, names, visit, role);
 }
 
@@ -61,7 +68,9 @@ const Handler* RepositoryModel::HandlerReaching(Node node) const {
 }
 
 bool RepositoryModel::IsRegistered(std::initializer_list<std::string_view> origins) const {
-  const auto matches = [&](std::string_view origin) { return std::any_of(origins.begin(), origins.end(), [&](std::string_view o) { return StartsWithOrigin(origin, o); }); };
+  const auto matches = [&](std::string_view origin) {
+    return std::any_of(origins.begin(), origins.end(), [&](std::string_view o) { return StartsWithOrigin(origin, o); });
+  };
   for (const Handler& handler : handlers()) {
     if (matches(handler.origin)) return true;
     for (Node wrapper : handler.wrappers) {
@@ -75,25 +84,33 @@ bool RepositoryModel::IsRegistered(std::initializer_list<std::string_view> origi
   return false;
 }
 
-DatabaseKind RepositoryModel::DatabaseCall(Node call) const { return DatabaseKindOf(values_->Resolve(CalleeOf(call)).origin, call); }
-std::string RepositoryModel::OutboundCall(Node call) const { return OutboundOrigin(values_->Resolve(CalleeOf(call)).origin); }
+DatabaseKind RepositoryModel::DatabaseCall(Node call) const {
+  return DatabaseKindOf(values_->Resolve(CalleeOf(call)).origin, call);
+}
+std::string RepositoryModel::OutboundCall(Node call) const {
+  return OutboundOrigin(values_->Resolve(CalleeOf(call)).origin);
+}
 
 // process.on("SIGTERM", f), also in a loop over names.
 void RepositoryModel::FindSignalHandlers() {
-  ForEachCall({"on", "once", "addListener", "prependListener"},
-              [&](Node call) {
-                const Node callee = CalleeOf(call);
-                if (!callee.Is(Kind::kMember)) return;
-                const std::string origin = values_->Resolve(callee[Field::kObject]).origin;
-                if (origin != "process" && origin.compare(0, 10, "process.on") != 0) return;
-                const Node listener = ArgumentOf(call, 1);
-                Value value = values_->Resolve(listener);
-                // `(…) => shutdown("SIGTERM")` and factories that return the listener are followed by whoever reads it.
-                for (const std::string& event : values_->TextsOf(ArgumentOf(call, 0)).values) {
-                  signal_handlers_.push_back({.event = event, .function = value.node.IsFunction() ? value.node : Node(), .call = call, .guard = GuardAround(call).guard});
-                }
-              },
-              Role::kServer);
+  ForEachCall(
+      {"on", "once", "addListener", "prependListener"},
+      [&](Node call) {
+        const Node callee = CalleeOf(call);
+        if (!callee.Is(Kind::kMember)) return;
+        const std::string origin = values_->Resolve(callee[Field::kObject]).origin;
+        if (origin != "process" && origin.compare(0, 10, "process.on") != 0) return;
+        const Node listener = ArgumentOf(call, 1);
+        Value value = values_->Resolve(listener);
+        // `(…) => shutdown("SIGTERM")` and factories that return the listener are followed by whoever reads it.
+        for (const std::string& event : values_->TextsOf(ArgumentOf(call, 0)).values) {
+          signal_handlers_.push_back({.event = event,
+                                      .function = value.node.IsFunction() ? value.node : Node(),
+                                      .call = call,
+                                      .guard = GuardAround(call).guard});
+        }
+      },
+      Role::kServer);
 }
 
 Span RepositoryModel::Anchor() const {

@@ -34,10 +34,16 @@ class RepositoryModel final : public Model {
   const PackageFacts& package() const override { return repository_->package; }
   const VersionFacts& versions() const override { return repository_->versions; }
   const Module& ModuleOf(Node node) const override;
+  std::vector<Node> ImportsOf(std::string_view package) const override {
+    return repository_->graph->PackageImports(package);
+  }
 
-  void ForEachCall(std::initializer_list<std::string_view> names, const std::function<void(Node)>& visit, Role role) const override;
-  void ForEachMember(std::initializer_list<std::string_view> names, const std::function<void(Node)>& visit, Role role) const override;
-  void ForEachProperty(std::initializer_list<std::string_view> names, const std::function<void(Node)>& visit, Role role) const override;
+  void ForEachCall(std::initializer_list<std::string_view> names, const std::function<void(Node)>& visit,
+                   Role role) const override;
+  void ForEachMember(std::initializer_list<std::string_view> names, const std::function<void(Node)>& visit,
+                     Role role) const override;
+  void ForEachProperty(std::initializer_list<std::string_view> names, const std::function<void(Node)>& visit,
+                       Role role) const override;
 
   Value Resolve(Node expression) const override { return values_->Resolve(expression); }
   Node FunctionCalledBy(Node call) const override { return values_->FunctionCalledBy(call); }
@@ -68,7 +74,8 @@ class RepositoryModel final : public Model {
 
  private:
   template <typename Lookup>
-  void ForEach(Lookup lookup, std::initializer_list<std::string_view> names, const std::function<void(Node)>& visit, Role role) const;
+  void ForEach(Lookup lookup, std::initializer_list<std::string_view> names, const std::function<void(Node)>& visit,
+               Role role) const;
   void FindSignalHandlers();
 
   std::unique_ptr<ParsedRepository> repository_;

@@ -10,15 +10,18 @@ constexpr uint32_t kMaxHops = 2;
 constexpr int kMaxDepth = 40;
 constexpr int kMaxSteps = 2000;
 
-constexpr std::array<std::string_view, 16> kSources = {"body", "query", "params", "headers", "cookies", "signedCookies", "files", "file",
-                                                       "url",  "originalUrl", "path", "hostname", "rawBody", "fields", "rawHeaders", "subdomains"};
+constexpr std::array<std::string_view, 16> kSources = {
+    "body", "query",       "params", "headers",  "cookies", "signedCookies", "files",      "file",
+    "url",  "originalUrl", "path",   "hostname", "rawBody", "fields",        "rawHeaders", "subdomains"};
 
 bool IsSource(std::string_view name) { return std::find(kSources.begin(), kSources.end(), name) != kSources.end(); }
 
 // Calls that make harmless text or numbers of what they are given.
 bool Sanitises(std::string_view name) {
-  static constexpr std::array<std::string_view, 18> kNames = {"parseInt", "parseFloat", "Number",   "Boolean",  "escape",     "encodeURIComponent", "encodeURI", "isValid", "includes",
-                                                              "test",     "indexOf",    "has",      "startsWith", "basename", "BigInt",             "escapeId",  "hash",    "ObjectId"};
+  static constexpr std::array<std::string_view, 18> kNames = {
+      "parseInt",   "parseFloat", "Number",   "Boolean",  "escape",  "encodeURIComponent",
+      "encodeURI",  "isValid",    "includes", "test",     "indexOf", "has",
+      "startsWith", "basename",   "BigInt",   "escapeId", "hash",    "ObjectId"};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
@@ -35,7 +38,8 @@ RequestFlow::RequestFlow(Values& values, const Application& application) : value
 bool RequestFlow::IsRequest(Node object) {
   object = object.Bare();
   // ctx.req, this.req
-  if (object.Is(Kind::kMember)) return object[Field::kProperty].text() == "req" || object[Field::kProperty].text() == "request";
+  if (object.Is(Kind::kMember))
+    return object[Field::kProperty].text() == "req" || object[Field::kProperty].text() == "request";
   if (!object.Is(Kind::kIdentifier)) return false;
   const Binding* binding = values_.BindingOf(object);
   if (binding == nullptr || binding->kind != BindingKind::kParameter) return false;
@@ -63,7 +67,9 @@ std::optional<RequestData> RequestFlow::Find(Node expression, uint32_t hops, int
         if (IsSource(node[Field::kProperty].text())) return RequestData{.source = node, .hops = hops};
         return std::nullopt;
       }
-      if (node.Is(Kind::kMember) && (node[Field::kProperty].text() == "length" || node[Field::kProperty].text() == "size")) return std::nullopt;
+      if (node.Is(Kind::kMember) &&
+          (node[Field::kProperty].text() == "length" || node[Field::kProperty].text() == "size"))
+        return std::nullopt;
       return Find(object, hops, depth + 1);
     }
     case Kind::kIdentifier:
@@ -77,15 +83,17 @@ std::optional<RequestData> RequestFlow::Find(Node expression, uint32_t hops, int
         if (name == "param" || name == "get" || name == "header") return RequestData{.source = node, .hops = hops};
         return std::nullopt;
       }
-      // A method of tainted text, or a library function that passes text through. What a function of the repository makes of it is
-      // its own affair, unless it hands its parameter back.
+      // A method of tainted text, or a library function that passes text through. What a function of the repository
+      // makes of it is its own affair, unless it hands its parameter back.
       if (callee.Is(Kind::kMember)) {
         if (const auto found = Find(callee[Field::kObject], hops, depth + 1)) return found;
       }
       if (values_.FunctionCalledBy(node)) return std::nullopt;
       const std::string origin = values_.Resolve(callee).origin;
-      static constexpr std::array<std::string_view, 14> kPassing = {"String", "decodeURIComponent", "decodeURI", "path.join", "path.resolve", "path.normalize", "util.format", "JSON.parse",
-                                                                    "JSON.stringify", "Object.assign", "unescape", "Buffer.from", "lodash.merge", "url.parse"};
+      static constexpr std::array<std::string_view, 14> kPassing = {
+          "String",         "decodeURIComponent", "decodeURI",    "path.join",      "path.resolve",
+          "path.normalize", "util.format",        "JSON.parse",   "JSON.stringify", "Object.assign",
+          "unescape",       "Buffer.from",        "lodash.merge", "url.parse"};
       if (std::find(kPassing.begin(), kPassing.end(), origin) == kPassing.end()) return std::nullopt;
       for (Node argument : ArgumentsOf(node)) {
         if (const auto found = Find(argument, hops, depth + 1)) return found;
@@ -141,7 +149,9 @@ std::optional<RequestData> RequestFlow::FindInLeaf(Node identifier, uint32_t hop
     }
     if (pattern.Is(Kind::kObjectPattern) && requests_.count({pattern.tree(), pattern.id()}) != 0) {
       for (Node entry = leaf; entry && !(entry.parent() == pattern); entry = entry.parent()) {
-        if (entry.parent().parent() == pattern && entry.parent().Is(Kind::kPairPattern)) return IsSource(NameOf(entry.parent())) ? std::optional(RequestData{.source = leaf, .hops = hops}) : std::nullopt;
+        if (entry.parent().parent() == pattern && entry.parent().Is(Kind::kPairPattern))
+          return IsSource(NameOf(entry.parent())) ? std::optional(RequestData{.source = leaf, .hops = hops})
+                                                  : std::nullopt;
       }
       return IsSource(leaf.text()) ? std::optional(RequestData{.source = leaf, .hops = hops}) : std::nullopt;
     }
@@ -158,18 +168,22 @@ std::optional<RequestData> RequestFlow::FindInLeaf(Node identifier, uint32_t hop
       // const { body } = req; const { body: { name } } = req
       Node top = leaf;
       while (top && !(top.parent() == owner[Field::kName])) top = top.parent();
-      const std::string_view key = top.Is(Kind::kPairPattern) ? NameOf(top) : top.Is(Kind::kAssignmentPattern) ? top[Field::kLeft].text() : top.text();
+      const std::string_view key = top.Is(Kind::kPairPattern)         ? NameOf(top)
+                                   : top.Is(Kind::kAssignmentPattern) ? top[Field::kLeft].text()
+                                                                      : top.text();
       return IsSource(key) ? std::optional(RequestData{.source = leaf, .hops = hops}) : std::nullopt;
     }
     if (initial) {
       if (const auto found = Find(initial, hops + 1, depth + 1); found && found->hops <= kMaxHops) return found;
     }
     for (Node write : values_.WritesTo(owner)) {
-      if (const auto found = Find(write[Field::kRight], hops + 1, depth + 1); found && found->hops <= kMaxHops) return found;
+      if (const auto found = Find(write[Field::kRight], hops + 1, depth + 1); found && found->hops <= kMaxHops)
+        return found;
     }
     return std::nullopt;
   }
-  if (binding->kind == BindingKind::kLoop && owner.Has(attribute::kOf)) return Find(owner[Field::kRight], hops + 1, depth + 1);
+  if (binding->kind == BindingKind::kLoop && owner.Has(attribute::kOf))
+    return Find(owner[Field::kRight], hops + 1, depth + 1);
   return std::nullopt;
 }
 

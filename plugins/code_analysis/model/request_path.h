@@ -19,7 +19,9 @@ class RequestPath {
  private:
   using Key = std::pair<const SyntaxTree*, uint32_t>;
   struct Hash {
-    size_t operator()(const Key& key) const { return std::hash<const void*>()(key.first) ^ (static_cast<size_t>(key.second) * 0x9E3779B97F4A7C15ull); }
+    size_t operator()(const Key& key) const {
+      return std::hash<const void*>()(key.first) ^ (static_cast<size_t>(key.second) * 0x9E3779B97F4A7C15ull);
+    }
   };
   std::unordered_map<Key, uint32_t, Hash> reached_;  // function → handler
 };

@@ -9,7 +9,9 @@
 namespace assay::code_analysis {
 namespace {
 
-bool EndsWith(std::string_view text, std::string_view ending) { return text.size() >= ending.size() && text.substr(text.size() - ending.size()) == ending; }
+bool EndsWith(std::string_view text, std::string_view ending) {
+  return text.size() >= ending.size() && text.substr(text.size() - ending.size()) == ending;
+}
 
 template <size_t N>
 bool HasFolder(std::string_view path, const std::array<std::string_view, N>& names) {
@@ -23,10 +25,13 @@ bool HasFolder(std::string_view path, const std::array<std::string_view, N>& nam
 }
 
 bool Exists(const std::vector<SourceFile>& files, const std::string& path) {
-  return std::binary_search(files.begin(), files.end(), SourceFile{.path = path, .bytes = {}}, [](const SourceFile& a, const SourceFile& b) { return a.path < b.path; });
+  return std::binary_search(files.begin(), files.end(), SourceFile{.path = path, .bytes = {}},
+                            [](const SourceFile& a, const SourceFile& b) { return a.path < b.path; });
 }
 
-std::string_view BaseName(std::string_view path) { return path.substr(path.rfind('/') == std::string_view::npos ? 0 : path.rfind('/') + 1); }
+std::string_view BaseName(std::string_view path) {
+  return path.substr(path.rfind('/') == std::string_view::npos ? 0 : path.rfind('/') + 1);
+}
 
 }  // namespace
 
@@ -39,8 +44,20 @@ bool IsCode(const SourceFile& file) {
 }
 
 std::string ReasonToLeaveOut(const std::vector<SourceFile>& files, const SourceFile& file) {
-  static constexpr std::array<std::string_view, 6> kForeign = {"node_modules", "bower_components", ".git", ".yarn", "vendor", "jspm_packages"};
+  static constexpr std::array<std::string_view, 6> kForeign = {"node_modules", "bower_components", ".git",
+                                                               ".yarn",        "vendor",           "jspm_packages"};
   if (HasFolder(file.path, kForeign)) return "a dependency, not the submission's own code";
+  // Two builds of one source: the other speaks.
+  if (EndsWith(file.path, ".mjs") || EndsWith(file.path, ".cjs")) {
+    const std::string other = std::string(file.path.substr(0, file.path.size() - 4)) + ".js";
+    if (Exists(files, other)) return "another build of " + other;
+  }
+  for (const auto& [module, common] :
+       {std::pair<std::string_view, std::string_view>{"module.mjs", "index.cjs"}, {"index.mjs", "index.cjs"}}) {
+    if (!EndsWith(file.path, module)) continue;
+    const std::string other = std::string(file.path.substr(0, file.path.size() - module.size())) + std::string(common);
+    if (Exists(files, other)) return "another build of " + other;
+  }
   // Output of a compiler beside its source: the source speaks.
   for (std::string_view output : {"dist/", "build/", "lib/", "out/"}) {
     const size_t at = file.path.find(output);
@@ -50,7 +67,8 @@ std::string ReasonToLeaveOut(const std::vector<SourceFile>& files, const SourceF
     if (dot == std::string_view::npos) continue;
     for (std::string_view source : {"src/", ""}) {
       for (std::string_view ending : {".ts", ".tsx"}) {
-        const std::string original = std::string(file.path.substr(0, at)) + std::string(source) + std::string(rest.substr(0, dot)) + std::string(ending);
+        const std::string original = std::string(file.path.substr(0, at)) + std::string(source) +
+                                     std::string(rest.substr(0, dot)) + std::string(ending);
         if (original != file.path && Exists(files, original)) return "compiled from " + original;
       }
     }
@@ -59,15 +77,24 @@ std::string ReasonToLeaveOut(const std::vector<SourceFile>& files, const SourceF
 }
 
 Role RoleOf(const Module& module) {
-  static constexpr std::array<std::string_view, 16> kTests = {"test",      "tests",   "__tests__", "spec", "specs",    "e2e",      "__mocks__", "cypress",
-                                                              "fixtures",  "__fixtures__", "testing", "mocks", "functionalTest", "mountebank-test", "perf", "benchmarks"};
-  static constexpr std::array<std::string_view, 10> kTools = {"scripts", "tools", "migrations", "seeds", "seeders", "examples", "example", "docs", ".storybook", "tasks"};
-  static constexpr std::array<std::string_view, 10> kBrowser = {"public", "static", "assets", "client", "frontend", "front-end", "webapp", "www", "ui", "views"};
+  static constexpr std::array<std::string_view, 16> kTests = {
+      "test",           "tests",           "__tests__", "spec",         "specs",   "e2e",
+      "__mocks__",      "cypress",         "fixtures",  "__fixtures__", "testing", "mocks",
+      "functionalTest", "mountebank-test", "perf",      "benchmarks"};
+  static constexpr std::array<std::string_view, 10> kTools = {
+      "scripts", "tools", "migrations", "seeds", "seeders", "examples", "example", "docs", ".storybook", "tasks"};
+  static constexpr std::array<std::string_view, 10> kBrowser = {"public",    "static", "assets", "client", "frontend",
+                                                                "front-end", "webapp", "www",    "ui",     "views"};
   const std::string_view path = module.file().path, base = BaseName(path);
   if (EndsWith(path, ".d.ts") || EndsWith(path, ".d.mts") || EndsWith(path, ".d.cts")) return Role::kDeclaration;
-  if (HasFolder(path, kTests) || base.find(".test.") != std::string_view::npos || base.find(".spec.") != std::string_view::npos || base.find("_test.") != std::string_view::npos || base.find(".e2e") != std::string_view::npos) return Role::kTest;
-  for (std::string_view name : {".config.", ".conf.", "gulpfile", "Gruntfile", "webpack.", ".eslintrc", ".prettierrc", "rollup.", "babel.", "karma."}) {
-    if (base.substr(0, name.size()) == name || (name[0] == '.' && base.find(name) != std::string_view::npos)) return Role::kConfiguration;
+  if (HasFolder(path, kTests) || base.find(".test.") != std::string_view::npos ||
+      base.find(".spec.") != std::string_view::npos || base.find("_test.") != std::string_view::npos ||
+      base.find(".e2e") != std::string_view::npos)
+    return Role::kTest;
+  for (std::string_view name : {".config.", ".conf.", "gulpfile", "Gruntfile", "webpack.", ".eslintrc", ".prettierrc",
+                                "rollup.", "babel.", "karma."}) {
+    if (base.substr(0, name.size()) == name || (name[0] == '.' && base.find(name) != std::string_view::npos))
+      return Role::kConfiguration;
   }
   if (HasFolder(path, kTools)) return Role::kTool;
   if (HasFolder(path, kBrowser)) return Role::kBrowser;
@@ -97,7 +124,8 @@ void PromoteImported(ModuleGraph& graph) {
     seen[index] = true;
     for (uint32_t target : targets[index]) {
       Module& module = *graph.modules()[target];
-      if (module.role == Role::kBrowser || module.role == Role::kTool || module.role == Role::kConfiguration) module.role = Role::kServer;
+      if (module.role == Role::kBrowser || module.role == Role::kTool || module.role == Role::kConfiguration)
+        module.role = Role::kServer;
       if (module.role == Role::kServer) queue.push_back(target);
     }
   }

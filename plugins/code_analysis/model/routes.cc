@@ -15,7 +15,8 @@ constexpr uint32_t kMaxCompositions = 20000;
 // One slash between the two, none at the end except for the root.
 std::string Join(const std::string& prefix, const std::string& path) {
   std::string joined = prefix;
-  if (!path.empty() && path[0] == '/' && path.size() > 1 && path.find_first_of("()|\\^$") != std::string::npos && path.rfind('/') > 0 && (path[1] == '^' || path.find("\\/") != std::string::npos)) {
+  if (!path.empty() && path[0] == '/' && path.size() > 1 && path.find_first_of("()|\\^$") != std::string::npos &&
+      path.rfind('/') > 0 && (path[1] == '^' || path.find("\\/") != std::string::npos)) {
     return prefix.empty() || prefix == "/" ? path : prefix + path;  // a regular expression
   }
   if (!path.empty()) joined += (path[0] == '/' ? "" : "/") + path;
@@ -49,7 +50,9 @@ void Application::ComposeRoutes() {
   std::set<uint32_t> seen;
   for (const Route& route : routes_) seen.insert(registrations_[route.registration].app);
   for (uint32_t app = 0; app < apps_.size(); ++app) {
-    const bool has_routes = std::any_of(registrations_of_[app].begin(), registrations_of_[app].end(), [&](uint32_t r) { return registrations_[r].method != "USE" && registrations_[r].method != "PARAM"; });
+    const bool has_routes = std::any_of(registrations_of_[app].begin(), registrations_of_[app].end(), [&](uint32_t r) {
+      return registrations_[r].method != "USE" && registrations_[r].method != "PARAM";
+    });
     if (!mounted_[app] || !has_routes || seen.count(app) != 0) continue;
     std::vector<uint32_t> path;
     Compose(app, {""}, false, {}, path);
@@ -61,12 +64,17 @@ void Application::ComposeRoutes() {
   });
   // One registration reached by two ways to the same path is one route.
   routes_.erase(std::unique(routes_.begin(), routes_.end(),
-                            [](const Route& a, const Route& b) { return a.path == b.path && a.method == b.method && a.registration == b.registration; }),
+                            [](const Route& a, const Route& b) {
+                              return a.path == b.path && a.method == b.method && a.registration == b.registration;
+                            }),
                 routes_.end());
 }
 
-void Application::Compose(uint32_t app, const std::vector<std::string>& prefixes, bool exact, std::vector<uint32_t> before, std::vector<uint32_t>& path) {
-  if (++compositions_ > kMaxCompositions || path.size() >= kMaxMountDepth || std::find(path.begin(), path.end(), app) != path.end()) return;
+void Application::Compose(uint32_t app, const std::vector<std::string>& prefixes, bool exact,
+                          std::vector<uint32_t> before, std::vector<uint32_t>& path) {
+  if (++compositions_ > kMaxCompositions || path.size() >= kMaxMountDepth ||
+      std::find(path.begin(), path.end(), app) != path.end())
+    return;
   path.push_back(app);
   for (uint32_t index : registrations_of_[app]) {
     const Registration& registration = registrations_[index];
@@ -87,7 +95,8 @@ void Application::Compose(uint32_t app, const std::vector<std::string>& prefixes
       }
       auto inside = before;
       for (uint32_t handler : registration.handlers) {
-        if (inside.empty() || inside.back() != handlers_[handler].registration) inside.push_back(handlers_[handler].registration);
+        if (inside.empty() || inside.back() != handlers_[handler].registration)
+          inside.push_back(handlers_[handler].registration);
       }
       for (uint32_t mount : registration.mounts) Compose(mount, inner, exact && registration.path_exact, inside, path);
       if (!registration.handlers.empty() || !verb) {

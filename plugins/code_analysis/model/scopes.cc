@@ -38,7 +38,8 @@ Node BlockScope(Node node) {
 
 Scopes::Scopes(const SyntaxTree& tree) : tree_(&tree) {
   for (uint32_t id = 1; id < tree.size(); ++id) Visit(Node(&tree, id));
-  std::sort(bindings_.begin(), bindings_.end(), [](const Binding& a, const Binding& b) { return a.hash != b.hash ? a.hash < b.hash : a.leaf < b.leaf; });
+  std::sort(bindings_.begin(), bindings_.end(),
+            [](const Binding& a, const Binding& b) { return a.hash != b.hash ? a.hash < b.hash : a.leaf < b.leaf; });
 }
 
 void Scopes::Visit(Node node) {
@@ -141,7 +142,8 @@ void Scopes::DeclareImports(Node import) {
 const Binding* Scopes::Find(Node place, std::string_view name) const {
   const uint32_t hash = HashOf(name);
   const Binding* best = nullptr;
-  auto at = std::lower_bound(bindings_.begin(), bindings_.end(), hash, [](const Binding& binding, uint32_t h) { return binding.hash < h; });
+  auto at = std::lower_bound(bindings_.begin(), bindings_.end(), hash,
+                             [](const Binding& binding, uint32_t h) { return binding.hash < h; });
   for (; at != bindings_.end() && at->hash == hash; ++at) {
     if (place.id() < at->scope_begin || place.id() >= at->scope_end) continue;
     if (best != nullptr && at->scope_begin < best->scope_begin) continue;

@@ -1,4 +1,5 @@
-// The strings an expression can stand for. Route paths, signal names and methods are often constants, tables or templates.
+// The strings an expression can stand for. Route paths, signal names and methods are often constants, tables or
+// templates.
 #include <algorithm>
 
 #include "plugins/code_analysis/model/values.h"
@@ -58,7 +59,9 @@ void Values::AppendTexts(Node expression, int depth, Texts& out) {
         Texts part{.values = {}, .exact = true};
         AppendTexts(substitution.first_child(), depth + 1, part);
         if (part.values.empty()) part = {.values = {""}, .exact = false};
-        whole = Combine(Combine(whole, {.values = {std::string(bytes.substr(at, substitution.begin() - at))}, .exact = true}), part);
+        whole = Combine(
+            Combine(whole, {.values = {std::string(bytes.substr(at, substitution.begin() - at))}, .exact = true}),
+            part);
         at = substitution.end();
       }
       whole = Combine(whole, {.values = {std::string(bytes.substr(at, node.end() - 1 - at))}, .exact = true});
@@ -67,7 +70,8 @@ void Values::AppendTexts(Node expression, int depth, Texts& out) {
       return;
     }
     case Kind::kArray:
-      for (Node element : node.Children()) AppendTexts(element.Is(Kind::kSpread) ? element.first_child() : element, depth + 1, out);
+      for (Node element : node.Children())
+        AppendTexts(element.Is(Kind::kSpread) ? element.first_child() : element, depth + 1, out);
       return;
     case Kind::kBinary: {
       Texts left{.values = {}, .exact = true}, right{.values = {}, .exact = true};
@@ -98,7 +102,8 @@ void Values::AppendTexts(Node expression, int depth, Texts& out) {
     case Kind::kCall: {
       const std::string_view name = CalleeName(node);
       const std::string origin = Resolve(CalleeOf(node)).origin;
-      const bool posix = origin == "path.posix.join" || origin == "path.join" || origin == "path.posix.resolve" || origin == "url-join";
+      const bool posix = origin == "path.posix.join" || origin == "path.join" || origin == "path.posix.resolve" ||
+                         origin == "url-join";
       if (posix) {
         Texts whole{.values = {""}, .exact = true};
         for (Node argument : ArgumentsOf(node)) {
@@ -112,12 +117,17 @@ void Values::AppendTexts(Node expression, int depth, Texts& out) {
         return;
       }
       const Node object = CalleeOf(node)[Field::kObject];
-      if (object && (name == "toLowerCase" || name == "toUpperCase" || name == "trim" || name == "toString" || name == "concat")) {
+      if (object && (name == "toLowerCase" || name == "toUpperCase" || name == "trim" || name == "toString" ||
+                     name == "concat")) {
         Texts part{.values = {}, .exact = true};
         AppendTexts(object, depth + 1, part);
         for (std::string& value : part.values) {
-          if (name == "toLowerCase") std::transform(value.begin(), value.end(), value.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-          if (name == "toUpperCase") std::transform(value.begin(), value.end(), value.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+          if (name == "toLowerCase")
+            std::transform(value.begin(), value.end(), value.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+          if (name == "toUpperCase")
+            std::transform(value.begin(), value.end(), value.begin(),
+                           [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
           Add(out, std::move(value));
         }
         out.exact = out.exact && part.exact && name != "concat";
@@ -162,7 +172,8 @@ void Values::AppendTexts(Node expression, int depth, Texts& out) {
       }
       for (Node table : tables) {
         if (!table.Is(Kind::kArray)) continue;
-        for (Node row : table.Children()) AppendTexts(PropertyOf(Resolve(row).node, node[Field::kProperty].text()), depth + 1, rows);
+        for (Node row : table.Children())
+          AppendTexts(PropertyOf(Resolve(row).node, node[Field::kProperty].text()), depth + 1, rows);
       }
       if (!rows.values.empty()) {
         for (std::string& value : rows.values) Add(out, std::move(value));
@@ -172,7 +183,8 @@ void Values::AppendTexts(Node expression, int depth, Texts& out) {
     }
   }
   const Value value = Resolve(node);
-  if (value.node && !(value.node == node) && !value.node.Is(Kind::kIdentifier)) return AppendTexts(value.node, depth + 1, out);
+  if (value.node && !(value.node == node) && !value.node.Is(Kind::kIdentifier))
+    return AppendTexts(value.node, depth + 1, out);
   if (value.node.Is(Kind::kIdentifier) && value.origin.empty()) {
     const auto arguments = ArgumentsFor(value.node);
     for (Node argument : arguments) AppendTexts(argument, depth + 1, out);
@@ -200,7 +212,9 @@ bool Values::AppendLoopTexts(Node leaf, const Binding& binding, int depth, Texts
   if (!iterable) return false;
   Node table = Resolve(iterable).node;
   if (CalleeName(table) == "keys" || CalleeName(table) == "entries" || CalleeName(table) == "values") {
-    keys = keys || CalleeName(table) == "keys" || (CalleeName(table) == "entries" && leaf.parent().Is(Kind::kArrayPattern) && leaf.parent().first_child() == leaf);
+    keys = keys || CalleeName(table) == "keys" ||
+           (CalleeName(table) == "entries" && leaf.parent().Is(Kind::kArrayPattern) &&
+            leaf.parent().first_child() == leaf);
     table = Resolve(ArgumentOf(table, 0)).node;
   }
   Texts entries{.values = {}, .exact = true};

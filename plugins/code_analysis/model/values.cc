@@ -20,8 +20,9 @@ bool Known(const Value& value) { return value.node || !value.origin.empty() || v
 
 // Functions of compilers and bundlers that return what they are given.
 bool PassesThrough(std::string_view callee) {
-  for (std::string_view name : {"__importDefault", "__importStar", "_interopRequireDefault", "_interopRequireWildcard", "__toESM", "_interop_require_default",
-                                "_interop_require_wildcard", "_interopDefault", "_interopDefaultLegacy", "_interopNamespace"}) {
+  for (std::string_view name : {"__importDefault", "__importStar", "_interopRequireDefault", "_interopRequireWildcard",
+                                "__toESM", "_interop_require_default", "_interop_require_wildcard", "_interopDefault",
+                                "_interopDefaultLegacy", "_interopNamespace"}) {
     if (callee == name) return true;
   }
   return false;
@@ -59,7 +60,8 @@ Node Values::DeclarationOf(Node identifier) const {
 const std::vector<Node>& Values::WritesTo(Node declaration) {
   static const auto* none = new std::vector<Node>();
   if (!declaration) return *none;
-  const bool named = declaration.Is(Kind::kDeclarator) || declaration.Is(Kind::kFunctionDeclaration) || declaration.Is(Kind::kClass);
+  const bool named =
+      declaration.Is(Kind::kDeclarator) || declaration.Is(Kind::kFunctionDeclaration) || declaration.Is(Kind::kClass);
   const Node leaf = named ? declaration[Field::kName] : declaration;
   if (!leaf) return *none;
   const uint32_t module = graph_.IndexOf(leaf.tree());
@@ -128,7 +130,8 @@ Value Values::Compute(Node node) {
       return OfEither(node[Field::kConsequence], node[Field::kAlternative]);
     case Kind::kBinary:
       if (node.op() == Operator::kAnd) return Resolve(node[Field::kRight]);
-      if (node.op() == Operator::kOr || node.op() == Operator::kNullish) return OfEither(node[Field::kLeft], node[Field::kRight]);
+      if (node.op() == Operator::kOr || node.op() == Operator::kNullish)
+        return OfEither(node[Field::kLeft], node[Field::kRight]);
       return {.node = node, .origin = "", .exports = {}};
     case Kind::kMetaProperty:
       return {.node = node, .origin = std::string(node.text()), .exports = {}};
@@ -147,8 +150,9 @@ Value Values::OfEither(Node first, Node second) {
   const Value left = Resolve(first);
   const Value right = Resolve(second);
   const auto plain = [](const Value& value) {
-    return !Known(value) || value.node.Is(Kind::kNull) || value.node.Is(Kind::kUndefined) || value.node.Is(Kind::kFalse) ||
-           value.origin.compare(0, 12, "process.env.") == 0 || value.node.Is(Kind::kIdentifier);
+    return !Known(value) || value.node.Is(Kind::kNull) || value.node.Is(Kind::kUndefined) ||
+           value.node.Is(Kind::kFalse) || value.origin.compare(0, 12, "process.env.") == 0 ||
+           value.node.Is(Kind::kIdentifier);
   };
   return plain(left) && Known(right) ? right : left;
 }
@@ -156,12 +160,14 @@ Value Values::OfEither(Node first, Node second) {
 Value Values::OfThis(Node node) {
   for (Node around = node.parent(); around; around = around.parent()) {
     if (around.Is(Kind::kClass)) return {.node = around, .origin = "", .exports = {}};
-    if (around.Is(Kind::kObject) && !around.parent().Is(Kind::kArguments)) return {.node = around, .origin = "", .exports = {}};
+    if (around.Is(Kind::kObject) && !around.parent().Is(Kind::kArguments))
+      return {.node = around, .origin = "", .exports = {}};
     // Functions assigned to a prototype: `X.prototype.name = function () { this.… }` belongs to X.
     if (around.Is(Kind::kFunctionExpression) && around.parent().Is(Kind::kAssignment)) {
       const Node left = around.parent()[Field::kLeft].Bare();
       const Node object = left[Field::kObject].Bare();
-      if (left.Is(Kind::kMember) && object.Is(Kind::kMember) && object[Field::kProperty].text() == "prototype") return Resolve(object[Field::kObject]);
+      if (left.Is(Kind::kMember) && object.Is(Kind::kMember) && object[Field::kProperty].text() == "prototype")
+        return Resolve(object[Field::kObject]);
     }
     if (around.Is(Kind::kFunctionDeclaration)) return {.node = around, .origin = "", .exports = {}};
   }
@@ -268,13 +274,15 @@ Value Values::ExportOf(uint32_t module, std::string_view name) {
   Value value;
   const ExportTable& table = graph_.exports(module);
   if (const auto found = table.named.find(name); found != table.named.end()) {
-    value = found->second.from ? OfTarget(*found->second.from, found->second.from_name) : Value(Resolve(found->second.value));
+    value = found->second.from ? OfTarget(*found->second.from, found->second.from_name)
+                               : Value(Resolve(found->second.value));
   }
   if (!Known(value) && !table.whole.empty()) {
     const Value whole = Resolve(table.whole.back());
     value = name == "default" ? whole : MemberOf(whole, name);
   }
-  if (!Known(value) && name == "default" && table.named.find("default") == table.named.end()) value.exports = graph_.at(module).tree.root();
+  if (!Known(value) && name == "default" && table.named.find("default") == table.named.end())
+    value.exports = graph_.at(module).tree.root();
   for (size_t i = 0; i < table.stars.size() && !Known(value); ++i) {
     if (table.stars[i].module) value = ExportOf(*table.stars[i].module, name);
   }
@@ -291,7 +299,8 @@ Value Values::MemberOf(const Value& value, std::string_view name) {
   Value member;
   if (value.exports) member = ExportOf(graph_.IndexOf(value.exports.tree()), name);
   if (!Known(member) && !value.origin.empty()) {
-    // A property the repository itself hangs on a package's object (app.services = …) is seldom read back; the path is what matters.
+    // A property the repository itself hangs on a package's object (app.services = …) is seldom read back; the path is
+    // what matters.
     if (name == "default") {
       member = value;
       member.exports = {};
@@ -364,7 +373,8 @@ Value Values::MemberOfClass(Node klass, std::string_view name) {
   for (Node member : klass[Field::kBody].Children()) {
     if (!member.Is(Kind::kMethod) || NameOf(member) != "constructor") continue;
     for (Node parameter : member[Field::kParameters].Children()) {
-      if (parameter.Has(attribute::kMember) && ParameterName(parameter[Field::kPattern]) == name) return {.node = parameter[Field::kPattern], .origin = "", .exports = {}};
+      if (parameter.Has(attribute::kMember) && ParameterName(parameter[Field::kPattern]) == name)
+        return {.node = parameter[Field::kPattern], .origin = "", .exports = {}};
     }
   }
   for (Node child : klass.Children()) {
@@ -385,25 +395,32 @@ Value Values::AssignedMember(Node made, std::string_view name) {
     const Node assignment = member.parent();
     if (!assignment.Is(Kind::kAssignment) || !(assignment[Field::kLeft] == member)) continue;
     Node object = member[Field::kObject].Bare();
-    if (object.Is(Kind::kMember) && object[Field::kProperty].text() == "prototype") object = object[Field::kObject].Bare();
-    if (object.Is(Kind::kThis) ? !(OfThis(object).node == made) : !object.Is(Kind::kIdentifier) || !(Resolve(object).node == made)) continue;
+    if (object.Is(Kind::kMember) && object[Field::kProperty].text() == "prototype")
+      object = object[Field::kObject].Bare();
+    if (object.Is(Kind::kThis) ? !(OfThis(object).node == made)
+                               : !object.Is(Kind::kIdentifier) || !(Resolve(object).node == made))
+      continue;
     return Resolve(assignment[Field::kRight]);
   }
   return {};
 }
 
 Value Values::OfCall(Node call) {
-  if (const auto specifier = graph_.RequiredBy(call)) return OfTarget(graph_.Resolve(graph_.IndexOf(call.tree()), *specifier), "*");
+  if (const auto specifier = graph_.RequiredBy(call))
+    return OfTarget(graph_.Resolve(graph_.IndexOf(call.tree()), *specifier), "*");
   const Node callee = CalleeOf(call);
   const std::string_view name = CalleeName(call);
   if (call.Is(Kind::kCall)) {
     if (PassesThrough(name)) return Resolve(ArgumentOf(call, 0));
     if (name == "bind" && callee.Is(Kind::kMember)) return Resolve(callee[Field::kObject]);
-    if (name == "then" && callee[Field::kObject].Bare().Is(Kind::kCall) && graph_.RequiredBy(callee[Field::kObject].Bare())) return Resolve(callee[Field::kObject]);
+    if (name == "then" && callee[Field::kObject].Bare().Is(Kind::kCall) &&
+        graph_.RequiredBy(callee[Field::kObject].Bare()))
+      return Resolve(callee[Field::kObject]);
   }
   const Value target = Resolve(callee);
   if (!target.origin.empty()) {
-    if (target.origin == "util.promisify" || target.origin == "Object.freeze" || target.origin == "Promise.resolve") return Resolve(ArgumentOf(call, 0));
+    if (target.origin == "util.promisify" || target.origin == "Object.freeze" || target.origin == "Promise.resolve")
+      return Resolve(ArgumentOf(call, 0));
     if (target.origin == "Object.assign" && ArgumentOf(call, 0)) {
       const Value first = Resolve(ArgumentOf(call, 0));
       if (!first.node.Is(Kind::kObject) || first.node.first_child()) return first;
@@ -426,7 +443,8 @@ Value Values::OfLocalCall(Node call, Node function) {
   if (function.Has(attribute::kGenerator)) return {.node = call, .origin = "", .exports = {}};
   for (Node returned : ReturnsOf(function)) {
     Value value = Resolve(returned);
-    if (!Known(value) || value.node.Is(Kind::kNull) || value.node.Is(Kind::kUndefined) || value.node.Is(Kind::kFalse)) continue;
+    if (!Known(value) || value.node.Is(Kind::kNull) || value.node.Is(Kind::kUndefined) || value.node.Is(Kind::kFalse))
+      continue;
     if (value.node.Is(Kind::kIdentifier) && value.origin.empty()) {
       // A parameter handed back: what this call gave for it.
       const Binding* binding = BindingOf(value.node);
@@ -450,7 +468,8 @@ std::vector<Node> Values::ReturnsOf(Node function) const {
     return returns;
   }
   for (Node statement : function.tree()->AllInside(Kind::kReturn, body)) {
-    if (statement.EnclosingFunction() == function && statement.first_child()) returns.push_back(statement.first_child());
+    if (statement.EnclosingFunction() == function && statement.first_child())
+      returns.push_back(statement.first_child());
   }
   return returns;
 }

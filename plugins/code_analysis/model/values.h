@@ -73,7 +73,7 @@ class Values {
   std::unordered_map<Key, std::vector<Node>> callers_;
   std::unordered_map<Key, std::vector<Node>> writes_;  // by declaring leaf
   std::vector<bool> writes_built_;                     // by module
-  std::unordered_map<std::string, Value> exports_;  // by module and name; an entry being computed is unknown
+  std::unordered_map<std::string, Value> exports_;     // by module and name; an entry being computed is unknown
   bool callers_built_ = false;
   int depth_ = 0;
   int text_steps_ = 0;

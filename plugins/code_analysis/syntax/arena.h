@@ -1,5 +1,5 @@
-// Memory of one parse: tree-sitter allocates from the calling thread's arena, and nothing is given back one by one. All of it
-// is dropped at once when the file's facts are read.
+// Memory of one parse: tree-sitter allocates from the calling thread's arena, and nothing is given back one by one. All
+// of it is dropped at once when the file's facts are read.
 #ifndef ASSAY_PLUGINS_CODE_ANALYSIS_SYNTAX_ARENA_H_
 #define ASSAY_PLUGINS_CODE_ANALYSIS_SYNTAX_ARENA_H_
 

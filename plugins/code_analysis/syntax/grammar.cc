@@ -17,7 +17,12 @@ namespace {
 using SymbolTable = std::unordered_map<std::string_view, assay_symbol>;
 
 constexpr assay_symbol Make(uint8_t action, Kind kind = Kind::kNone, uint16_t attributes = 0) {
-  return {.action = action, .kind = static_cast<uint8_t>(kind), .op = 0, .reserved0 = 0, .attributes = attributes, .reserved1 = 0};
+  return {.action = action,
+          .kind = static_cast<uint8_t>(kind),
+          .op = 0,
+          .reserved0 = 0,
+          .attributes = attributes,
+          .reserved1 = 0};
 }
 constexpr assay_symbol Inner(Kind kind) { return Make(ASSAY_SYMBOL_NODE, kind); }
 constexpr assay_symbol Leaf(Kind kind) { return Make(ASSAY_SYMBOL_LEAF, kind); }
@@ -189,26 +194,59 @@ assay_symbol NamedSymbol(std::string_view name) {
   if (name == "type_identifier") return Leaf(Kind::kIdentifier);
   const auto found = NamedSymbols().find(name);
   if (found != NamedSymbols().end()) return found->second;
-  if (name.size() > 5 && (name.substr(name.size() - 5) == "_type" || name.find("type_") != std::string_view::npos)) return kSkip;
+  if (name.size() > 5 && (name.substr(name.size() - 5) == "_type" || name.find("type_") != std::string_view::npos))
+    return kSkip;
   return Inner(Kind::kOther);
 }
 
 assay_symbol Token(std::string_view name) {
-  static const auto* operators = new std::unordered_map<std::string_view, Operator>{
-      {"&&", Operator::kAnd},        {"||", Operator::kOr},           {"??", Operator::kNullish},     {"==", Operator::kEqual},
-      {"===", Operator::kStrictEqual}, {"!=", Operator::kNotEqual},   {"!==", Operator::kStrictNotEqual}, {"<", Operator::kLess},
-      {"<=", Operator::kLessEqual},  {">", Operator::kGreater},       {">=", Operator::kGreaterEqual}, {"+", Operator::kPlus},
-      {"-", Operator::kMinus},       {"*", Operator::kTimes},         {"/", Operator::kDivide},       {"%", Operator::kRemainder},
-      {"**", Operator::kPower},      {"!", Operator::kNot},           {"typeof", Operator::kTypeof},  {"void", Operator::kVoid},
-      {"delete", Operator::kDelete}, {"in", Operator::kIn},           {"instanceof", Operator::kInstanceof}, {"++", Operator::kIncrement},
-      {"--", Operator::kDecrement},  {"+=", Operator::kPlus},         {"-=", Operator::kMinus},       {"||=", Operator::kOr},
-      {"&&=", Operator::kAnd},       {"?\?=", Operator::kNullish},     {"*=", Operator::kTimes},       {"/=", Operator::kDivide},
-      {"&", Operator::kOtherOperator}, {"|", Operator::kOtherOperator}, {"^", Operator::kOtherOperator}, {"~", Operator::kOtherOperator},
-      {"<<", Operator::kOtherOperator}, {">>", Operator::kOtherOperator}, {">>>", Operator::kOtherOperator}};
+  static const auto* operators =
+      new std::unordered_map<std::string_view, Operator>{{"&&", Operator::kAnd},
+                                                         {"||", Operator::kOr},
+                                                         {"??", Operator::kNullish},
+                                                         {"==", Operator::kEqual},
+                                                         {"===", Operator::kStrictEqual},
+                                                         {"!=", Operator::kNotEqual},
+                                                         {"!==", Operator::kStrictNotEqual},
+                                                         {"<", Operator::kLess},
+                                                         {"<=", Operator::kLessEqual},
+                                                         {">", Operator::kGreater},
+                                                         {">=", Operator::kGreaterEqual},
+                                                         {"+", Operator::kPlus},
+                                                         {"-", Operator::kMinus},
+                                                         {"*", Operator::kTimes},
+                                                         {"/", Operator::kDivide},
+                                                         {"%", Operator::kRemainder},
+                                                         {"**", Operator::kPower},
+                                                         {"!", Operator::kNot},
+                                                         {"typeof", Operator::kTypeof},
+                                                         {"void", Operator::kVoid},
+                                                         {"delete", Operator::kDelete},
+                                                         {"in", Operator::kIn},
+                                                         {"instanceof", Operator::kInstanceof},
+                                                         {"++", Operator::kIncrement},
+                                                         {"--", Operator::kDecrement},
+                                                         {"+=", Operator::kPlus},
+                                                         {"-=", Operator::kMinus},
+                                                         {"||=", Operator::kOr},
+                                                         {"&&=", Operator::kAnd},
+                                                         {"?\?=", Operator::kNullish},
+                                                         {"*=", Operator::kTimes},
+                                                         {"/=", Operator::kDivide},
+                                                         {"&", Operator::kOtherOperator},
+                                                         {"|", Operator::kOtherOperator},
+                                                         {"^", Operator::kOtherOperator},
+                                                         {"~", Operator::kOtherOperator},
+                                                         {"<<", Operator::kOtherOperator},
+                                                         {">>", Operator::kOtherOperator},
+                                                         {">>>", Operator::kOtherOperator}};
   static const auto* attributes = new std::unordered_map<std::string_view, uint16_t>{
-      {"async", attribute::kAsync},     {"*", attribute::kGenerator | attribute::kStar}, {"static", attribute::kStatic}, {"get", attribute::kGetter},
-      {"set", attribute::kSetter},      {"const", attribute::kConst},                    {"let", attribute::kLet},       {"type", attribute::kTypeOnly},
-      {"default", attribute::kDefault}, {"await", attribute::kAwaited},                  {"of", attribute::kOf},         {"readonly", attribute::kMember},
+      {"async", attribute::kAsync},     {"*", attribute::kGenerator | attribute::kStar},
+      {"static", attribute::kStatic},   {"get", attribute::kGetter},
+      {"set", attribute::kSetter},      {"const", attribute::kConst},
+      {"let", attribute::kLet},         {"type", attribute::kTypeOnly},
+      {"default", attribute::kDefault}, {"await", attribute::kAwaited},
+      {"of", attribute::kOf},           {"readonly", attribute::kMember},
       {"?.", attribute::kOptional}};
   assay_symbol token = Make(ASSAY_SYMBOL_TOKEN);
   const auto op = operators->find(name);
@@ -219,15 +257,36 @@ assay_symbol Token(std::string_view name) {
 }
 
 uint8_t FieldOf(std::string_view name) {
-  static const auto* fields = new std::unordered_map<std::string_view, Field>{
-      {"alias", Field::kAlias},           {"alternative", Field::kAlternative}, {"argument", Field::kArgument},       {"arguments", Field::kArguments},
-      {"body", Field::kBody},             {"condition", Field::kCondition},     {"consequence", Field::kConsequence}, {"constructor", Field::kConstructor},
-      {"declaration", Field::kDeclaration}, {"decorator", Field::kDecorator},   {"finalizer", Field::kFinalizer},     {"function", Field::kFunction},
-      {"handler", Field::kHandler},       {"increment", Field::kIncrement},     {"index", Field::kIndex},             {"initializer", Field::kInitializer},
-      {"key", Field::kKey},               {"label", Field::kLabel},             {"left", Field::kLeft},               {"name", Field::kName},
-      {"object", Field::kObject},         {"parameter", Field::kParameter},     {"parameters", Field::kParameters},   {"pattern", Field::kPattern},
-      {"property", Field::kProperty},     {"return_type", Field::kReturnType},  {"right", Field::kRight},             {"source", Field::kSource},
-      {"type", Field::kType},             {"value", Field::kValue}};
+  static const auto* fields = new std::unordered_map<std::string_view, Field>{{"alias", Field::kAlias},
+                                                                              {"alternative", Field::kAlternative},
+                                                                              {"argument", Field::kArgument},
+                                                                              {"arguments", Field::kArguments},
+                                                                              {"body", Field::kBody},
+                                                                              {"condition", Field::kCondition},
+                                                                              {"consequence", Field::kConsequence},
+                                                                              {"constructor", Field::kConstructor},
+                                                                              {"declaration", Field::kDeclaration},
+                                                                              {"decorator", Field::kDecorator},
+                                                                              {"finalizer", Field::kFinalizer},
+                                                                              {"function", Field::kFunction},
+                                                                              {"handler", Field::kHandler},
+                                                                              {"increment", Field::kIncrement},
+                                                                              {"index", Field::kIndex},
+                                                                              {"initializer", Field::kInitializer},
+                                                                              {"key", Field::kKey},
+                                                                              {"label", Field::kLabel},
+                                                                              {"left", Field::kLeft},
+                                                                              {"name", Field::kName},
+                                                                              {"object", Field::kObject},
+                                                                              {"parameter", Field::kParameter},
+                                                                              {"parameters", Field::kParameters},
+                                                                              {"pattern", Field::kPattern},
+                                                                              {"property", Field::kProperty},
+                                                                              {"return_type", Field::kReturnType},
+                                                                              {"right", Field::kRight},
+                                                                              {"source", Field::kSource},
+                                                                              {"type", Field::kType},
+                                                                              {"value", Field::kValue}};
   const auto found = fields->find(name);
   return static_cast<uint8_t>(found == fields->end() ? Field::kNone : found->second);
 }
@@ -235,7 +294,8 @@ uint8_t FieldOf(std::string_view name) {
 const uint8_t* OperatorKinds() {
   static const auto* kinds = [] {
     auto* table = new std::vector<uint8_t>(static_cast<size_t>(Kind::kCount), 0);
-    for (Kind kind : {Kind::kBinary, Kind::kUnary, Kind::kUpdate, Kind::kAugmentedAssignment}) (*table)[static_cast<size_t>(kind)] = 1;
+    for (Kind kind : {Kind::kBinary, Kind::kUnary, Kind::kUpdate, Kind::kAugmentedAssignment})
+      (*table)[static_cast<size_t>(kind)] = 1;
     return table;
   }();
   return kinds->data();

@@ -66,7 +66,9 @@ bool IsUtf8(std::string_view bytes) {
     const int more = *p >= 0xF0 ? 3 : *p >= 0xE0 ? 2 : 1;
     if (*p < 0xC2 || *p > 0xF4 || end - p <= more) return false;
     const uint32_t second = p[1];
-    if ((*p == 0xE0 && second < 0xA0) || (*p == 0xED && second > 0x9F) || (*p == 0xF0 && second < 0x90) || (*p == 0xF4 && second > 0x8F)) return false;
+    if ((*p == 0xE0 && second < 0xA0) || (*p == 0xED && second > 0x9F) || (*p == 0xF0 && second < 0x90) ||
+        (*p == 0xF4 && second > 0x8F))
+      return false;
     for (int i = 1; i <= more; ++i) {
       if ((p[i] & 0xC0) != 0x80) return false;
     }
@@ -79,6 +81,10 @@ bool IsUtf8(std::string_view bytes) {
 bool LooksMinified(std::string_view path, std::string_view bytes) {
   if (path.find(".min.") != std::string_view::npos) return true;
   if (bytes.size() < 4096) return false;
+  // What a bundler writes into everything it joins.
+  if (bytes.find("__webpack_require__") != std::string_view::npos &&
+      bytes.find("__webpack_modules__") != std::string_view::npos)
+    return true;
   size_t in_long_lines = 0;
   size_t begin = 0;
   while (begin < bytes.size()) {
@@ -108,9 +114,11 @@ std::string FileParser::Parse(Language language, const ParseLimits& limits, Synt
   // Neither parser nor tree is deleted: the arena drops both with everything they refer to.
   TSParser* parser = ts_parser_new();
   ts_parser_set_language(parser, grammar.language);
-  Progress progress{&arena_, &limits, std::chrono::steady_clock::now() + std::chrono::microseconds(limits.max_microseconds), nullptr};
+  Progress progress{&arena_, &limits,
+                    std::chrono::steady_clock::now() + std::chrono::microseconds(limits.max_microseconds), nullptr};
   const TSInput input{.payload = &bytes, .read = ReadWhole, .encoding = TSInputEncodingUTF8, .decode = nullptr};
-  const TSTree* parsed = ts_parser_parse_with_options(parser, nullptr, input, {.payload = &progress, .progress_callback = ReportProgress});
+  const TSTree* parsed =
+      ts_parser_parse_with_options(parser, nullptr, input, {.payload = &progress, .progress_callback = ReportProgress});
   std::string reason;
   if (parsed == nullptr) {
     reason = progress.reason != nullptr ? progress.reason : "could not be parsed";
@@ -160,14 +168,16 @@ void TreeBuilder::Fill(const assay_flat_tree& flat, SyntaxTree& tree) {
   const std::string_view bytes = tree.file().bytes;
   tree.line_starts_.reserve(bytes.size() / 30 + 1);
   tree.line_starts_.push_back(0);
-  for (const char* p = bytes.data(); (p = static_cast<const char*>(std::memchr(p, '\n', bytes.data() + bytes.size() - p))) != nullptr;) {
+  for (const char* p = bytes.data();
+       (p = static_cast<const char*>(std::memchr(p, '\n', bytes.data() + bytes.size() - p))) != nullptr;) {
     tree.line_starts_.push_back(static_cast<uint32_t>(++p - bytes.data()));
   }
 
   const auto text = [&](uint32_t id) { return bytes.substr(tree.records_[id].begin, tree.records_[id].length); };
   for (uint32_t id = 1; id < flat.count; ++id) {
     SyntaxTree::Record& record = tree.records_[id];
-    if (record.field == Field::kProperty && tree.records_[record.parent].kind == Kind::kField) record.field = Field::kName;
+    if (record.field == Field::kProperty && tree.records_[record.parent].kind == Kind::kField)
+      record.field = Field::kName;
     switch (record.kind) {
       case Kind::kCall:
       case Kind::kNew: {
@@ -179,8 +189,8 @@ void TreeBuilder::Fill(const assay_flat_tree& flat, SyntaxTree& tree) {
       case Kind::kPropertyName:
         if (tree.records_[record.parent].kind == Kind::kMember) {
           tree.members_.push_back({HashOf(text(id)), record.parent});
-        } else if (const Kind parent = tree.records_[record.parent].kind; parent == Kind::kPair || parent == Kind::kPairPattern ||
-                                                                          parent == Kind::kMethod) {
+        } else if (const Kind parent = tree.records_[record.parent].kind;
+                   parent == Kind::kPair || parent == Kind::kPairPattern || parent == Kind::kMethod) {
           if (record.field != Field::kValue) tree.properties_.push_back({HashOf(text(id)), record.parent});
         }
         break;
@@ -215,7 +225,9 @@ void TreeBuilder::Fill(const assay_flat_tree& flat, SyntaxTree& tree) {
         break;
     }
   }
-  const auto order = [](const SyntaxTree::Named& a, const SyntaxTree::Named& b) { return a.hash != b.hash ? a.hash < b.hash : a.id < b.id; };
+  const auto order = [](const SyntaxTree::Named& a, const SyntaxTree::Named& b) {
+    return a.hash != b.hash ? a.hash < b.hash : a.id < b.id;
+  };
   for (auto* names : {&tree.calls_, &tree.members_, &tree.properties_}) std::sort(names->begin(), names->end(), order);
 }
 

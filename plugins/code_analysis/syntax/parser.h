@@ -13,9 +13,9 @@ namespace assay::code_analysis {
 
 struct ParseLimits {
   uint64_t max_bytes = 8u << 20;
-  uint32_t max_depth = 1500;               // nested nodes, hidden ones of the grammar included
-  size_t max_arena_bytes = 768u << 20;     // 8 MiB of ordinary code take 250 MiB
-  uint64_t max_microseconds = 5'000'000;   // of processor time it would take on a quiet machine
+  uint32_t max_depth = 1500;              // nested nodes, hidden ones of the grammar included
+  size_t max_arena_bytes = 768u << 20;    // 8 MiB of ordinary code take 250 MiB
+  uint64_t max_microseconds = 5'000'000;  // of processor time it would take on a quiet machine
   std::function<bool()> should_stop;
 };
 
@@ -24,7 +24,8 @@ class FileParser {
  public:
   FileParser() { Arena::Install(); }
 
-  // Fills the tree. Returns why the file is not analysed, or an empty string. A file with syntax errors is analysed around them.
+  // Fills the tree. Returns why the file is not analysed, or an empty string. A file with syntax errors is analysed
+  // around them.
   std::string Parse(Language language, const ParseLimits& limits, SyntaxTree& tree);
 
  private:

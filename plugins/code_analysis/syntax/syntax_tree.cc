@@ -56,15 +56,32 @@ std::string Unescaped(std::string_view text) {
     const char c = text[i + 1];
     i += 2;
     switch (c) {
-      case 'n': out.push_back('\n'); break;
-      case 't': out.push_back('\t'); break;
-      case 'r': out.push_back('\r'); break;
-      case 'b': out.push_back('\b'); break;
-      case 'f': out.push_back('\f'); break;
-      case 'v': out.push_back('\v'); break;
-      case '0': out.push_back('\0'); break;
-      case '\n': break;
-      case 'x': AppendUtf8(ReadHex(text, i, 2), out); break;
+      case 'n':
+        out.push_back('\n');
+        break;
+      case 't':
+        out.push_back('\t');
+        break;
+      case 'r':
+        out.push_back('\r');
+        break;
+      case 'b':
+        out.push_back('\b');
+        break;
+      case 'f':
+        out.push_back('\f');
+        break;
+      case 'v':
+        out.push_back('\v');
+        break;
+      case '0':
+        out.push_back('\0');
+        break;
+      case '\n':
+        break;
+      case 'x':
+        AppendUtf8(ReadHex(text, i, 2), out);
+        break;
       case 'u':
         if (i < text.size() && text[i] == '{') {
           ++i;
@@ -74,7 +91,9 @@ std::string Unescaped(std::string_view text) {
           AppendUtf8(ReadHex(text, i, 4), out);
         }
         break;
-      default: out.push_back(c); break;
+      default:
+        out.push_back(c);
+        break;
     }
   }
   return out;
@@ -106,11 +125,16 @@ std::optional<double> NumberAt(Node node, int depth) {
   const auto left = NumberAt(node[Field::kLeft], depth + 1), right = NumberAt(node[Field::kRight], depth + 1);
   if (!left || !right) return std::nullopt;
   switch (node.op()) {
-    case Operator::kTimes: return *left * *right;
-    case Operator::kPlus: return *left + *right;
-    case Operator::kMinus: return *left - *right;
-    case Operator::kDivide: return *right == 0 ? std::nullopt : std::optional<double>(*left / *right);
-    default: return std::nullopt;
+    case Operator::kTimes:
+      return *left * *right;
+    case Operator::kPlus:
+      return *left + *right;
+    case Operator::kMinus:
+      return *left - *right;
+    case Operator::kDivide:
+      return *right == 0 ? std::nullopt : std::optional<double>(*left / *right);
+    default:
+      return std::nullopt;
   }
 }
 
@@ -145,8 +169,12 @@ bool AppendPath(Node node, int depth, std::string& out) {
 
 Kind Node::kind() const { return id_ == 0 ? Kind::kNone : tree_->record(id_).kind; }
 Field Node::field() const { return id_ == 0 ? Field::kNone : tree_->record(id_).field; }
-Operator Node::op() const { return HasOperator(kind()) ? static_cast<Operator>(tree_->record(id_).bits) : Operator::kNone; }
-bool Node::Has(uint16_t attribute) const { return id_ != 0 && !HasOperator(kind()) && (tree_->record(id_).bits & attribute) != 0; }
+Operator Node::op() const {
+  return HasOperator(kind()) ? static_cast<Operator>(tree_->record(id_).bits) : Operator::kNone;
+}
+bool Node::Has(uint16_t attribute) const {
+  return id_ != 0 && !HasOperator(kind()) && (tree_->record(id_).bits & attribute) != 0;
+}
 std::string_view Node::text() const {
   if (id_ == 0) return {};
   return tree_->file().bytes.substr(tree_->record(id_).begin, tree_->record(id_).length);
@@ -155,7 +183,9 @@ uint32_t Node::begin() const { return id_ == 0 ? 0 : tree_->record(id_).begin; }
 uint32_t Node::end() const { return id_ == 0 ? 0 : tree_->record(id_).begin + tree_->record(id_).length; }
 uint32_t Node::line() const { return id_ == 0 ? 0 : tree_->LineAt(begin()); }
 Node Node::parent() const { return id_ == 0 ? Node() : Node(tree_, tree_->record(id_).parent); }
-Node Node::first_child() const { return id_ != 0 && tree_->record(id_).subtree_end > id_ + 1 ? Node(tree_, id_ + 1) : Node(); }
+Node Node::first_child() const {
+  return id_ != 0 && tree_->record(id_).subtree_end > id_ + 1 ? Node(tree_, id_ + 1) : Node();
+}
 Node Node::next_sibling() const {
   if (id_ <= 1) return {};
   const uint32_t next = tree_->record(id_).subtree_end;
@@ -193,7 +223,8 @@ Node Node::EnclosingFunction() const {
   return node;
 }
 bool Node::Contains(Node other) const {
-  return id_ != 0 && other.id_ != 0 && tree_ == other.tree_ && other.id_ >= id_ && other.id_ < tree_->record(id_).subtree_end;
+  return id_ != 0 && other.id_ != 0 && tree_ == other.tree_ && other.id_ >= id_ &&
+         other.id_ < tree_->record(id_).subtree_end;
 }
 bool Node::IsFunction() const {
   switch (kind()) {
@@ -214,7 +245,8 @@ DescendantRange Node::Descendants() const {
 std::vector<Node> SyntaxTree::Find(const std::vector<Named>& names, std::string_view name) const {
   std::vector<Node> found;
   const uint32_t hash = HashOf(name);
-  auto at = std::lower_bound(names.begin(), names.end(), hash, [](const Named& named, uint32_t h) { return named.hash < h; });
+  auto at =
+      std::lower_bound(names.begin(), names.end(), hash, [](const Named& named, uint32_t h) { return named.hash < h; });
   for (; at != names.end() && at->hash == hash; ++at) found.emplace_back(this, at->id);
   return found;
 }
@@ -241,12 +273,14 @@ std::vector<Node> SyntaxTree::AllInside(Kind kind, Node node) const {
   std::vector<Node> found;
   const auto& ids = All(kind);
   const uint32_t end = node ? records_[node.id()].subtree_end : 0;
-  for (auto at = std::upper_bound(ids.begin(), ids.end(), node.id()); at != ids.end() && *at < end; ++at) found.emplace_back(this, *at);
+  for (auto at = std::upper_bound(ids.begin(), ids.end(), node.id()); at != ids.end() && *at < end; ++at)
+    found.emplace_back(this, *at);
   return found;
 }
 
 uint32_t SyntaxTree::LineAt(uint32_t offset) const {
-  return static_cast<uint32_t>(std::upper_bound(line_starts_.begin(), line_starts_.end(), offset) - line_starts_.begin());
+  return static_cast<uint32_t>(std::upper_bound(line_starts_.begin(), line_starts_.end(), offset) -
+                               line_starts_.begin());
 }
 
 Span SyntaxTree::SpanOf(Node node) const {
@@ -374,7 +408,8 @@ std::string_view ParameterName(Node parameter) {
 
 std::string_view TypeOf(Node parameter) {
   Node type = parameter[Field::kType];
-  if (!type && (parameter.parent().Is(Kind::kParameter) || parameter.parent().Is(Kind::kDeclarator))) type = parameter.parent()[Field::kType];
+  if (!type && (parameter.parent().Is(Kind::kParameter) || parameter.parent().Is(Kind::kDeclarator)))
+    type = parameter.parent()[Field::kType];
   std::string_view text = type.text();
   while (!text.empty() && (text.front() == ':' || text.front() == ' ')) text.remove_prefix(1);
   return text;
@@ -383,7 +418,8 @@ std::string_view TypeOf(Node parameter) {
 uint32_t ArityOf(Node function) {
   uint32_t arity = 0;
   for (Node parameter : ParametersOf(function)) {
-    const bool has_default = parameter.Is(Kind::kAssignmentPattern) || (parameter.parent().Is(Kind::kParameter) && parameter.parent()[Field::kValue]);
+    const bool has_default = parameter.Is(Kind::kAssignmentPattern) ||
+                             (parameter.parent().Is(Kind::kParameter) && parameter.parent()[Field::kValue]);
     if (has_default || parameter.Is(Kind::kRest)) break;
     ++arity;
   }
@@ -401,7 +437,8 @@ std::string PathOf(Node expression) {
 bool HasCommentInside(Node node) {
   if (!node) return false;
   const auto& comments = node.tree()->comments();
-  const auto at = std::lower_bound(comments.begin(), comments.end(), node.begin(), [](const CommentRange& c, uint32_t offset) { return c.begin < offset; });
+  const auto at = std::lower_bound(comments.begin(), comments.end(), node.begin(),
+                                   [](const CommentRange& c, uint32_t offset) { return c.begin < offset; });
   return at != comments.end() && at->end <= node.end();
 }
 

@@ -1,5 +1,6 @@
 /* From the parser's tree to flat records, in C because it reads the runtime's own node layout: going through the public
- * cursor costs as much as a third of the parse, this a tenth of it. The runtime is pinned by digest, so the layout is too. */
+ * cursor costs as much as a third of the parse, this a tenth of it. The runtime is pinned by digest, so the layout is
+ * too. */
 #ifndef ASSAY_PLUGINS_CODE_ANALYSIS_SYNTAX_TREE_READER_H_
 #define ASSAY_PLUGINS_CODE_ANALYSIS_SYNTAX_TREE_READER_H_
 #include <stdint.h>
@@ -51,7 +52,8 @@ typedef struct assay_flat_tree {
 } assay_flat_tree;
 
 /* 0 done, 1 nested deeper than max_depth, 2 no memory. */
-int assay_flatten_tree(const TSTree* tree, const assay_grammar_tables* tables, uint32_t max_depth, assay_flat_tree* out);
+int assay_flatten_tree(const TSTree* tree, const assay_grammar_tables* tables, uint32_t max_depth,
+                       assay_flat_tree* out);
 void assay_flat_tree_free(assay_flat_tree* flat);
 
 #ifdef __cplusplus

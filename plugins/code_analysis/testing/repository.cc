@@ -9,7 +9,9 @@ namespace assay::code_analysis::testing {
 Repository::Repository(Files files, std::set<std::string> given) : files_(std::move(files)) {
   bool has_package = false;
   for (const auto& [path, text] : files_) has_package = has_package || path == "package.json";
-  if (!has_package) files_.emplace_back("package.json", R"({"name": "sample", "dependencies": {"express": "^4.18.2"}, "engines": {"node": ">=20"}})");
+  if (!has_package)
+    files_.emplace_back("package.json",
+                        R"({"name": "sample", "dependencies": {"express": "^4.18.2"}, "engines": {"node": ">=20"}})");
   for (uint32_t i = 0; i < files_.size(); ++i) {
     sources_.push_back({.path = files_[i].first,
                         .bytes = files_[i].second,
@@ -23,7 +25,8 @@ Repository::~Repository() = default;
 
 std::vector<std::string> CheckRun::Places() const {
   std::vector<std::string> places;
-  for (const Finding& finding : report.findings) places.push_back(std::string(finding.span.file->path) + ":" + std::to_string(finding.span.line));
+  for (const Finding& finding : report.findings)
+    places.push_back(std::string(finding.span.file->path) + ":" + std::to_string(finding.span.line));
   return places;
 }
 
@@ -35,9 +38,13 @@ double CheckRun::Value() const {
   return report.observations[0].value;
 }
 
-bool CheckRun::Observed() const { return !report.observations.empty() && report.observations[0].state == State::kObserved; }
+bool CheckRun::Observed() const {
+  return !report.observations.empty() && report.observations[0].state == State::kObserved;
+}
 
-std::string CheckRun::WhyNot() const { return report.observations.empty() || Observed() ? std::string() : report.observations[0].rationale; }
+std::string CheckRun::WhyNot() const {
+  return report.observations.empty() || Observed() ? std::string() : report.observations[0].rationale;
+}
 
 CheckRun RunCheck(std::string_view id, Files files, std::set<std::string> given) {
   CheckRun run;
