@@ -67,7 +67,8 @@ class FakeHostTest : public testing::Test {
 TEST_F(FakeHostTest, RecordsAGoodResult) {
   const RunResult result = Run([](Evaluation& evaluation) {
     const auto span = evaluation.Span(*evaluation.File("app.js"), 2, 3);
-    return evaluation.Observe({"a.b", State::kObserved, Method::kCode, Authorship::kDerive, false, 0.5, 0.1, {*span}, "why"});
+    return evaluation.Observe(
+        {"a.b", State::kObserved, Method::kCode, Authorship::kDerive, false, 0.5, 0.1, {*span}, "why"});
   });
   EXPECT_EQ(result.status, ASSAY_OK);
   EXPECT_THAT(host_.violations(), IsEmpty());
@@ -77,7 +78,9 @@ TEST_F(FakeHostTest, RecordsAGoodResult) {
 
 TEST_F(FakeHostTest, AnExceptionBecomesAPluginFaultWithItsText) {
   const RunResult result = Run([](Evaluation& evaluation) -> Status {
-    EXPECT_TRUE(evaluation.Observe({"a.b", State::kNotObservedYet, Method::kCode, Authorship::kDerive, false, 0, 0, {}, "none"}).ok());
+    EXPECT_TRUE(
+        evaluation.Observe({"a.b", State::kNotObservedYet, Method::kCode, Authorship::kDerive, false, 0, 0, {}, "none"})
+            .ok());
     throw std::runtime_error("index 7 of 3");
   });
   EXPECT_EQ(result.status, ASSAY_E_PLUGIN);
@@ -109,9 +112,9 @@ TEST_F(FakeHostTest, NamesEveryBrokenRuleOfAnObservation) {
   });
   EXPECT_THAT(host_.violations(),
               ElementsAre(HasSubstr("value outside"), HasSubstr("standard_error"), HasSubstr("without evidence"),
-                          HasSubstr("not recorded in this evaluation"), HasSubstr("of a kind that the manifest asks for"),
-                          HasSubstr("not declared"), HasSubstr("at most 2000"), HasSubstr("state 9"),
-                          HasSubstr("needs a rationale")));
+                          HasSubstr("not recorded in this evaluation"),
+                          HasSubstr("of a kind that the manifest asks for"), HasSubstr("not declared"),
+                          HasSubstr("at most 2000"), HasSubstr("state 9"), HasSubstr("needs a rationale")));
 }
 
 TEST_F(FakeHostTest, RefusesAStructThatIsTooSmall) {
@@ -162,7 +165,8 @@ TEST_F(FakeHostTest, PlaysScriptedProcessesAndLoad) {
     EXPECT_EQ(Json::Parse(load->json)->operator[]("sent").number(), 10);
     EXPECT_TRUE(evaluation.Signal(*process, 15).ok());
     EXPECT_EQ(evaluation.Wait(*process, 1'000'000'000)->exit_code, 0);
-    return evaluation.AddExperiment({evaluation.PriorClaims().at(0).id.data(), Verdict::kConfirmed, {load->evidence}, "10 of 10 answered"});
+    return evaluation.AddExperiment(
+        {evaluation.PriorClaims().at(0).id.data(), Verdict::kConfirmed, {load->evidence}, "10 of 10 answered"});
   });
   EXPECT_EQ(result.status, ASSAY_OK) << result.message;
   EXPECT_THAT(host_.violations(), IsEmpty());
@@ -256,7 +260,8 @@ TEST_P(Matrix, TheSampleInCppKeepsTheContract) {
   EXPECT_THAT(host.violations(), IsEmpty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Compilers, Matrix, testing::Values("gcc", "clang"), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Compilers, Matrix, testing::Values("gcc", "clang"),
+                         [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace assay::sdk

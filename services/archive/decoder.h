@@ -26,8 +26,8 @@ struct DecodedArchive {
 };
 
 // Decodes an uploaded archive in a confined process of its own (assay-unpack: no network, no processes, sees its own
-// executable alone, as far as the machine allows) and checks what comes back, hashes included. `archive` is read from its
-// start. Blocks; thread-safe.
+// executable alone, as far as the machine allows) and checks what comes back, hashes included. `archive` is read from
+// its start. Blocks; thread-safe.
 //
 // INVALID_ARGUMENT and RESOURCE_EXHAUSTED are about the archive and name entry and limit (unpack.h): the submission is
 // unfit, trying again gives the same. Everything else (UNAVAILABLE, INTERNAL, FAILED_PRECONDITION) is the platform's.

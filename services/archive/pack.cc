@@ -134,7 +134,8 @@ Digest Pack::content_digest() const {
 absl::Status Pack::Verify() const {
   for (const PackEntry& entry : entries_) {
     if (Digest::Of(Content(entry)) != entry.sha256) {
-      return absl::DataLossError(absl::StrCat("pack: the content of ", JsonQuote(entry.path), " is not what its index entry says"));
+      return absl::DataLossError(
+          absl::StrCat("pack: the content of ", JsonQuote(entry.path), " is not what its index entry says"));
     }
   }
   return absl::OkStatus();

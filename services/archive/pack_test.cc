@@ -36,7 +36,8 @@ absl::StatusOr<Pack> OpenBytes(const std::string& bytes, bool seal = true) {
 }
 
 Pack Sample() {
-  auto pack = MakePack({{"src/app.js", "listen()"}, {"bin/run", "#!", 0755}, {"link", "../etc/passwd", 0644, true}, {"empty", ""}});
+  auto pack = MakePack(
+      {{"src/app.js", "listen()"}, {"bin/run", "#!", 0755}, {"link", "../etc/passwd", 0644, true}, {"empty", ""}});
   EXPECT_THAT(pack, IsOk());
   return *std::move(pack);
 }
@@ -82,13 +83,16 @@ TEST(Pack, RefusesNamesThatAreTwiceOrDifferInCaseAlone) {
 }
 
 TEST(EntryPath, RefusesWhatLeadsOutOrCannotBeShown) {
-  for (const char* bad : {"", "/a", "a/../b", "..", "a//b", "./a", "a/", "a\\b", "a\nb", "a\xff", "\xc0\xaf", "\xed\xa0\x80"}) {
+  for (const char* bad :
+       {"", "/a", "a/../b", "..", "a//b", "./a", "a/", "a\\b", "a\nb", "a\xff", "\xc0\xaf", "\xed\xa0\x80"}) {
     EXPECT_THAT(CheckEntryPath(bad), StatusIs(absl::StatusCode::kInvalidArgument)) << bad;
   }
-  EXPECT_THAT(CheckEntryPath(std::string(256, 'a')), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("at most 255")));
+  EXPECT_THAT(CheckEntryPath(std::string(256, 'a')),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("at most 255")));
   EXPECT_THAT(CheckEntryPath("1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("at most 16")));
-  for (const char* good : {"a", "a/b..c", "...", "\xc3\xa9/\xf0\x9f\x98\x80", "1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16"}) {
+  for (const char* good :
+       {"a", "a/b..c", "...", "\xc3\xa9/\xf0\x9f\x98\x80", "1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16"}) {
     EXPECT_THAT(CheckEntryPath(good), IsOk()) << good;
   }
 }

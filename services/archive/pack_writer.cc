@@ -47,8 +47,8 @@ void PackWriter::Begin(absl::string_view path, uint32_t mode, bool is_link) {
 absl::Status PackWriter::Append(absl::string_view data) {
   content_bytes_ += data.size();
   if (content_bytes_ > kMaxPackContentBytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("entry ", JsonQuote(entries_.back().path),
-                                                     ": the contents exceed ", kMaxPackContentBytes, " bytes together"));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "entry ", JsonQuote(entries_.back().path), ": the contents exceed ", kMaxPackContentBytes, " bytes together"));
   }
   entries_.back().size += data.size();
   hasher_->Update(data);
@@ -90,8 +90,8 @@ absl::Status PackWriter::CheckPaths() {
     for (size_t slash = lower.find('/'); slash != std::string::npos; slash = lower.find('/', slash + 1)) {
       const auto file = seen.find(lower.substr(0, slash));
       if (file != seen.end()) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("entry ", JsonQuote(entry.path), ": lies below ", JsonQuote(file->second), ", which is no folder"));
+        return absl::InvalidArgumentError(absl::StrCat("entry ", JsonQuote(entry.path), ": lies below ",
+                                                       JsonQuote(file->second), ", which is no folder"));
       }
     }
   }

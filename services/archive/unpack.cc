@@ -61,7 +61,11 @@ absl::StatusOr<Format> Detect(int fd, uint64_t size) {
 class Unpacker {
  public:
   Unpacker(int fd, uint64_t size, Format format, PackWriter& writer, const UnpackLimits& limits)
-      : fd_(fd), size_(size), format_(format), writer_(writer), limits_(limits),
+      : fd_(fd),
+        size_(size),
+        format_(format),
+        writer_(writer),
+        limits_(limits),
         reader_(archive_read_new(), &archive_read_free) {}
 
   absl::StatusOr<std::vector<std::string>> Run() {
@@ -73,7 +77,8 @@ class Unpacker {
       ASSAY_RETURN_IF_ERROR(CheckHeader(code));
       ASSAY_RETURN_IF_ERROR(Visit(entry));
     }
-    if (archive_read_has_encrypted_entries(reader_.get()) == 1) return absl::InvalidArgumentError("the archive is encrypted");
+    if (archive_read_has_encrypted_entries(reader_.get()) == 1)
+      return absl::InvalidArgumentError("the archive is encrypted");
     if (visited_ == 0) return absl::InvalidArgumentError("the archive is empty");
     StripTopFolder();
     RemarkLeftOut();
@@ -119,7 +124,9 @@ class Unpacker {
     return Damaged();
   }
 
-  static std::string Name(const char* utf8, const char* raw) { return utf8 != nullptr ? utf8 : raw != nullptr ? raw : ""; }
+  static std::string Name(const char* utf8, const char* raw) {
+    return utf8 != nullptr ? utf8 : raw != nullptr ? raw : "";
+  }
 
   absl::Status Visit(archive_entry* entry) {
     std::string name = Name(archive_entry_pathname_utf8(entry), archive_entry_pathname(entry));
@@ -235,12 +242,13 @@ class Unpacker {
     const auto stream = static_cast<uint64_t>(archive_filter_bytes(reader_.get(), 0));
     const uint64_t inflated = format_ == Format::kZip ? inflated_ : std::max(inflated_, stream);
     if (inflated > limits_.max_inflated_bytes) {
-      return absl::ResourceExhaustedError(absl::StrCat("entry ", JsonQuote(current_), ": the archive inflates to more than ",
-                                                       limits_.max_inflated_bytes, " bytes"));
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "entry ", JsonQuote(current_), ": the archive inflates to more than ", limits_.max_inflated_bytes, " bytes"));
     }
     if (inflated > kRatioFloorBytes && inflated / limits_.max_ratio > size_) {
-      return absl::ResourceExhaustedError(absl::StrCat("entry ", JsonQuote(current_), ": the archive inflates to more than ",
-                                                       limits_.max_ratio, " times its own ", size_, " bytes"));
+      return absl::ResourceExhaustedError(absl::StrCat("entry ", JsonQuote(current_),
+                                                       ": the archive inflates to more than ", limits_.max_ratio,
+                                                       " times its own ", size_, " bytes"));
     }
     return absl::OkStatus();
   }
@@ -272,7 +280,8 @@ class Unpacker {
   }
 
   void RemarkLeftOut() {
-    for (const auto& [path, count] : left_out_) Remark(absl::StrCat(JsonQuote(path), " was left out (", count, " entries)"));
+    for (const auto& [path, count] : left_out_)
+      Remark(absl::StrCat(JsonQuote(path), " was left out (", count, " entries)"));
   }
 
   void Remark(std::string text) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// assay-unpack: reads the archive in descriptor 3, writes its pack into the memory file in descriptor 4 and a report into
-// the one in descriptor 5: "ok" or "refused <code>" on the first line, then the reason or the remarks, one a line.
+// assay-unpack: reads the archive in descriptor 3, writes its pack into the memory file in descriptor 4 and a report
+// into the one in descriptor 5: "ok" or "refused <code>" on the first line, then the reason or the remarks, one a line.
 // Ends with 0 in both cases; with another code when it could not even report.
 #include <unistd.h>
 
@@ -26,7 +26,8 @@ int main() {
     report = "ok\n";
     for (const std::string& remark : *remarks) absl::StrAppend(&report, remark, "\n");
   } else {
-    report = absl::StrCat("refused ", static_cast<int>(remarks.status().code()), "\n", remarks.status().message(), "\n");
+    report =
+        absl::StrCat("refused ", static_cast<int>(remarks.status().code()), "\n", remarks.status().message(), "\n");
   }
   return ::write(5, report.data(), report.size()) == static_cast<ssize_t>(report.size()) ? 0 : 1;
 }

@@ -58,7 +58,8 @@ enum class Kind { kTar, kTarGz, kTarZst, kZip };
 std::string Make(Kind kind, const std::vector<Member>& members) {
   UniqueFd fd = MemoryFile();
   std::unique_ptr<::archive, int (*)(::archive*)> writer(archive_write_new(), &archive_write_free);
-  kind == Kind::kZip ? archive_write_set_format_zip(writer.get()) : archive_write_set_format_pax_restricted(writer.get());
+  kind == Kind::kZip ? archive_write_set_format_zip(writer.get())
+                     : archive_write_set_format_pax_restricted(writer.get());
   if (kind == Kind::kTarGz) archive_write_add_filter_gzip(writer.get());
   if (kind == Kind::kTarZst) archive_write_add_filter_zstd(writer.get());
   EXPECT_EQ(archive_write_open_fd(writer.get(), fd.get()), ARCHIVE_OK);
@@ -113,7 +114,8 @@ class EveryFormat : public ::testing::TestWithParam<Kind> {
 
 TEST_P(EveryFormat, GivesFilesWithModesAndBytes) {
   const std::string large(300'000, 'x');
-  const auto unpacked = OpenMembers({{"package.json", "{}"}, {"bin/run", "#!/bin/sh", AE_IFREG, 0775}, {"large.txt", large}});
+  const auto unpacked =
+      OpenMembers({{"package.json", "{}"}, {"bin/run", "#!/bin/sh", AE_IFREG, 0775}, {"large.txt", large}});
   ASSERT_THAT(unpacked, IsOk());
   EXPECT_THAT(Names(unpacked->pack), ElementsAre("bin/run", "large.txt", "package.json"));
   EXPECT_EQ(unpacked->pack.Find("bin/run")->mode, 0755u);
@@ -131,7 +133,8 @@ TEST_P(EveryFormat, RefusesNamesThatLeadOut) {
 
 TEST_P(EveryFormat, RefusesDuplicatesAndCaseCollisions) {
   EXPECT_THAT(OpenMembers({{"a", "1"}, {"a", "2"}}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("twice")));
-  EXPECT_THAT(OpenMembers({{"App.js", "1"}, {"app.js", "2"}}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("case")));
+  EXPECT_THAT(OpenMembers({{"App.js", "1"}, {"app.js", "2"}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("case")));
 }
 
 TEST_P(EveryFormat, RecordsLinksAndNeverFollowsThem) {
@@ -143,7 +146,8 @@ TEST_P(EveryFormat, RecordsLinksAndNeverFollowsThem) {
 }
 
 TEST_P(EveryFormat, StripsOneTopFolder) {
-  const auto unpacked = OpenMembers({{"package/", "", AE_IFDIR, 0755}, {"package/package.json", "{}"}, {"package/lib/a.js", ""}});
+  const auto unpacked =
+      OpenMembers({{"package/", "", AE_IFDIR, 0755}, {"package/package.json", "{}"}, {"package/lib/a.js", ""}});
   ASSERT_THAT(unpacked, IsOk());
   EXPECT_THAT(Names(unpacked->pack), ElementsAre("lib/a.js", "package.json"));
   const auto two = OpenMembers({{"client/a.js", ""}, {"server/a.js", ""}});
@@ -151,8 +155,11 @@ TEST_P(EveryFormat, StripsOneTopFolder) {
 }
 
 TEST_P(EveryFormat, LeavesOutInstalledDependenciesAndReportsThem) {
-  const auto unpacked = OpenMembers(
-      {{"r/a.js", ""}, {"r/node_modules/x/index.js", "x"}, {"r/node_modules/y.js", "y"}, {"r/.git/config", ""}, {"__MACOSX/._a", ""}});
+  const auto unpacked = OpenMembers({{"r/a.js", ""},
+                                     {"r/node_modules/x/index.js", "x"},
+                                     {"r/node_modules/y.js", "y"},
+                                     {"r/.git/config", ""},
+                                     {"__MACOSX/._a", ""}});
   ASSERT_THAT(unpacked, IsOk());
   EXPECT_THAT(Names(unpacked->pack), ElementsAre("a.js"));
   EXPECT_THAT(unpacked->remarks, Contains(HasSubstr("\"r/node_modules\" was left out (2 entries)")));
@@ -188,7 +195,8 @@ TEST_P(EveryFormat, SurvivesChangedBytes) {
       changed[at] = static_cast<char>(changed[at] ^ bit);
       const auto unpacked = Open(changed);
       if (!unpacked.ok()) {
-        EXPECT_THAT(unpacked.status().code(), ::testing::AnyOf(absl::StatusCode::kInvalidArgument, absl::StatusCode::kResourceExhausted))
+        EXPECT_THAT(unpacked.status().code(),
+                    ::testing::AnyOf(absl::StatusCode::kInvalidArgument, absl::StatusCode::kResourceExhausted))
             << unpacked.status();
       }
     }
@@ -213,8 +221,10 @@ INSTANTIATE_TEST_SUITE_P(Formats, EveryFormat, ::testing::Values(Kind::kTar, Kin
                          FormatName);
 
 TEST(Unpack, RefusesDevicesAndPipesAndDropsSetUserId) {
-  EXPECT_THAT(Open(Make(Kind::kTar, {{"pipe", "", AE_IFIFO}})), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("pipe")));
-  EXPECT_THAT(Open(Make(Kind::kTar, {{"dev", "", AE_IFCHR}})), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("dev")));
+  EXPECT_THAT(Open(Make(Kind::kTar, {{"pipe", "", AE_IFIFO}})),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("pipe")));
+  EXPECT_THAT(Open(Make(Kind::kTar, {{"dev", "", AE_IFCHR}})),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("dev")));
   const auto unpacked = Open(Make(Kind::kTar, {{"su", "x", AE_IFREG, 04755}}));
   ASSERT_THAT(unpacked, IsOk());
   EXPECT_EQ(unpacked->pack.entries()[0].mode, 0755u);
@@ -237,11 +247,13 @@ TEST(Unpack, RefusesAHeaderThatPromisesMoreThanIsAllowed) {
   char field[9];
   snprintf(field, sizeof field, "%06o", sum);
   archive.replace(148, 7, field, 7);
-  EXPECT_THAT(Open(archive), StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("its header says 8589934591 bytes")));
+  EXPECT_THAT(Open(archive),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("its header says 8589934591 bytes")));
 }
 
 TEST(Unpack, RefusesOtherFormatsAndEncryptedArchives) {
-  EXPECT_THAT(Open("hello, I am a text file that is no archive at all"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(".tar.gz")));
+  EXPECT_THAT(Open("hello, I am a text file that is no archive at all"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(".tar.gz")));
   EXPECT_THAT(Open(""), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("empty")));
   std::string zip = Make(Kind::kZip, {{"a", "secret"}});
   // Bit 0 of the general purpose flags, in the local header and in the central directory.
@@ -311,7 +323,8 @@ TEST_F(Folder, IsPackedToTheSameBytesEachTimeAndSaysWhatItLeftOut) {
   Write(".git/HEAD", "x");
   FolderArchive result;
   const auto first = Archive(&result);
-  std::filesystem::last_write_time(folder_ / "a.js", std::filesystem::file_time_type::clock::now() - std::chrono::hours(99));
+  std::filesystem::last_write_time(folder_ / "a.js",
+                                   std::filesystem::file_time_type::clock::now() - std::chrono::hours(99));
   EXPECT_EQ(*first, *Archive());
   EXPECT_EQ(result.files, 2u);
   EXPECT_THAT(result.left_out, ElementsAre(".git"));
@@ -340,7 +353,8 @@ std::string BinaryFolder() { return std::string(getenv("ASSAY_BUILD_DIR")) + "/b
 
 TEST(Decoder, ReturnsAVerifiedPackFromItsProcess) {
   plugin_host::PlainLauncher launcher;
-  const auto decoded = DecodeArchive(launcher, MemoryFile(Make(Kind::kTarGz, {{"package/a.js", "1"}})), {BinaryFolder()});
+  const auto decoded =
+      DecodeArchive(launcher, MemoryFile(Make(Kind::kTarGz, {{"package/a.js", "1"}})), {BinaryFolder()});
   ASSERT_THAT(decoded, IsOk());
   EXPECT_THAT(Names(decoded->pack), ElementsAre("a.js"));
   EXPECT_THAT(decoded->remarks, ElementsAre(HasSubstr("\"package/\" was stripped")));

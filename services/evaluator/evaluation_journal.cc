@@ -36,7 +36,8 @@ event::v1::Envelope EvaluationJournal::Envelope(const event::v1::Work& work) {
   const absl::Time now = clock_.TimeNow();
   const int64_t seconds = absl::ToUnixSeconds(now);
   envelope.mutable_event_time()->set_seconds(seconds);
-  envelope.mutable_event_time()->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(now - absl::FromUnixSeconds(seconds))));
+  envelope.mutable_event_time()->set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(now - absl::FromUnixSeconds(seconds))));
   envelope.set_writer(writer_);
   return envelope;
 }
@@ -86,7 +87,8 @@ absl::Status EvaluationJournal::Finished(const event::v1::Work& work, event::v1:
   }
   if (finished.ByteSizeLong() > kMaxFinishedBytes) {
     return absl::InvalidArgumentError(absl::StrCat("the result of evaluation ", work.evaluation_id(), " takes ",
-                                                     finished.ByteSizeLong(), " bytes in the journal; at most ", kMaxFinishedBytes));
+                                                   finished.ByteSizeLong(), " bytes in the journal; at most ",
+                                                   kMaxFinishedBytes));
   }
   event::v1::Envelope envelope = Envelope(work);
   *envelope.mutable_evaluation_finished() = std::move(finished);

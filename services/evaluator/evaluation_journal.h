@@ -23,8 +23,8 @@ class EvaluationJournal {
   // Does not wait; a lost heartbeat is followed by the next.
   void Progress(const event::v1::Work& work, const std::string& phase, uint64_t done, uint64_t total);
   // Waits until it is durable. Fills ids, attempt, plugin digest and capability from the work; cuts evidence where the
-  // record would be over 60 KiB (the result document has all of it). INVALID_ARGUMENT: too large even so. Other errors are
-  // the log's; appending again is safe.
+  // record would be over 60 KiB (the result document has all of it). INVALID_ARGUMENT: too large even so. Other errors
+  // are the log's; appending again is safe.
   absl::Status Finished(const event::v1::Work& work, event::v1::EvaluationFinished finished);
 
  private:

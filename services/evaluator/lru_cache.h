@@ -13,8 +13,8 @@
 
 namespace assay::evaluator {
 
-// Values by key, bounded by their number and by the bytes they say they have; what was used longest ago goes first. A value
-// that is larger than the whole cache is not kept. Thread-safe.
+// Values by key, bounded by their number and by the bytes they say they have; what was used longest ago goes first. A
+// value that is larger than the whole cache is not kept. Thread-safe.
 template <typename Value>
 class LruCache {
  public:

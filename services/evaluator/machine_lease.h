@@ -11,8 +11,8 @@
 namespace assay::evaluator {
 
 // A right that one evaluation of this machine has at a time, whatever number of evaluators runs on it: measuring under
-// load next to another measurement would measure both. A lock on a file in a folder that all of them share; it goes with
-// the process that holds it. Thread-safe.
+// load next to another measurement would measure both. A lock on a file in a folder that all of them share; it goes
+// with the process that holds it. Thread-safe.
 class MachineLease {
  public:
   // `path`: the lock file, made when missing.

@@ -29,7 +29,8 @@ constexpr size_t kMaxInlineLoadRun = 512 << 10;
 blob::Owner OwnerOf(const event::v1::Work& work) { return {work.tenant(), work.candidate_key()}; }
 
 // Writes contents whose digests are known, those that are there already left as they are.
-absl::Status WriteBlobs(blob::BlobStore& blobs, const blob::Owner& owner, const std::vector<absl::string_view>& contents) {
+absl::Status WriteBlobs(blob::BlobStore& blobs, const blob::Owner& owner,
+                        const std::vector<absl::string_view>& contents) {
   std::atomic<size_t> next{0};
   absl::Mutex mutex;
   absl::Status first;
@@ -56,7 +57,8 @@ std::string RawDigest(const std::string& text) {
 
 template <typename From, typename To>
 void CopyEvidence(const From& from, To& to) {
-  for (int i = 0; i < std::min(from.evidence_size(), kMaxFoldEvidence); ++i) to.add_evidence(RawDigest(from.evidence(i)));
+  for (int i = 0; i < std::min(from.evidence_size(), kMaxFoldEvidence); ++i)
+    to.add_evidence(RawDigest(from.evidence(i)));
 }
 
 event::v1::EvaluationFinished Fold(const event::v1::Work& work, const plugin_host::EvaluationResult& result) {
@@ -95,7 +97,8 @@ void AddRoutes(const plugin_host::EvaluationResult& result, v1::EvaluationReport
     google::protobuf::util::JsonParseOptions options;
     options.ignore_unknown_fields = true;
     const std::string wrapped = absl::StrCat("{\"routes\":", artifact.content, "}");
-    if (google::protobuf::util::JsonStringToMessage(wrapped, &parsed, options).ok()) report.mutable_routes()->Swap(parsed.mutable_routes());
+    if (google::protobuf::util::JsonStringToMessage(wrapped, &parsed, options).ok())
+      report.mutable_routes()->Swap(parsed.mutable_routes());
   }
 }
 

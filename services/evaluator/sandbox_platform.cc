@@ -57,24 +57,35 @@ CallOutcome FromStatus(const absl::Status& status) {
   }
 }
 
-absl::Duration Nanoseconds(uint64_t count) { return absl::Nanoseconds(static_cast<int64_t>(std::min<uint64_t>(count, INT64_MAX / 2))); }
+absl::Duration Nanoseconds(uint64_t count) {
+  return absl::Nanoseconds(static_cast<int64_t>(std::min<uint64_t>(count, INT64_MAX / 2)));
+}
 
-uint64_t Count(absl::Duration duration) { return static_cast<uint64_t>(std::max<int64_t>(0, absl::ToInt64Nanoseconds(duration))); }
+uint64_t Count(absl::Duration duration) {
+  return static_cast<uint64_t>(std::max<int64_t>(0, absl::ToInt64Nanoseconds(duration)));
+}
 
-std::string Tail(const std::string& text, size_t bytes) { return text.size() <= bytes ? text : text.substr(text.size() - bytes); }
+std::string Tail(const std::string& text, size_t bytes) {
+  return text.size() <= bytes ? text : text.substr(text.size() - bytes);
+}
 
 std::string JsonList(const std::vector<sandbox::Failure>& failures) {
-  return absl::StrCat("[", absl::StrJoin(failures, ",", [](std::string* out, const sandbox::Failure& failure) {
-                        absl::StrAppend(out, "{\"step\":", JsonQuote(failure.step), ",\"package\":", JsonQuote(failure.package),
-                                        ",\"text\":", JsonQuote(failure.text), "}");
-                      }),
+  return absl::StrCat("[",
+                      absl::StrJoin(failures, ",",
+                                    [](std::string* out, const sandbox::Failure& failure) {
+                                      absl::StrAppend(out, "{\"step\":", JsonQuote(failure.step),
+                                                      ",\"package\":", JsonQuote(failure.package),
+                                                      ",\"text\":", JsonQuote(failure.text), "}");
+                                    }),
                       "]");
 }
 
 // Keys of an npm lockfile's list of packages.
 uint32_t CountPackages(const std::string& lockfile) {
   uint32_t count = 0;
-  for (size_t at = lockfile.find("\"node_modules/"); at != std::string::npos; at = lockfile.find("\"node_modules/", at + 1)) ++count;
+  for (size_t at = lockfile.find("\"node_modules/"); at != std::string::npos;
+       at = lockfile.find("\"node_modules/", at + 1))
+    ++count;
   return count;
 }
 
@@ -112,7 +123,11 @@ class SandboxPlatform final : public plugin_host::PlatformCalls {
  public:
   SandboxPlatform(sandbox::Launcher& launcher, const std::string& cache_folder, const std::string& engine,
                   const archive::Pack& pack, std::function<void(absl::string_view)> progress)
-      : launcher_(launcher), cache_folder_(cache_folder), engine_(engine), pack_(pack), progress_(std::move(progress)) {}
+      : launcher_(launcher),
+        cache_folder_(cache_folder),
+        engine_(engine),
+        pack_(pack),
+        progress_(std::move(progress)) {}
 
   ~SandboxPlatform() override { Stop(); }
 
@@ -149,7 +164,8 @@ class SandboxPlatform final : public plugin_host::PlatformCalls {
   }
 
   CallOutcome Prepare(const plugin::v1::PrepareCall& call) {
-    if (workspaces_.size() >= kMaxWorkspaces) return Refused(ASSAY_E_LIMIT, absl::StrCat("more than ", kMaxWorkspaces, " workspaces"));
+    if (workspaces_.size() >= kMaxWorkspaces)
+      return Refused(ASSAY_E_LIMIT, absl::StrCat("more than ", kMaxWorkspaces, " workspaces"));
     progress_("preparing the submission and its dependencies");
     sandbox::WorkspaceOptions options;
     options.cache_directory = cache_folder_;
@@ -201,13 +217,16 @@ class SandboxPlatform final : public plugin_host::PlatformCalls {
     outcome.evidence = MadeEvidence{
         v1::Evidence::DEPENDENCIES, "application/json", "how the dependencies were resolved",
         absl::StrCat("{\"node_version\":", JsonQuote(version), ",\"lockfile_missing\":", missing ? "true" : "false",
-                     ",\"notes\":", notes, ",\"failures\":", JsonList(made.failures), ",\"lockfile\":", JsonQuote(lockfile), "}\n")};
+                     ",\"notes\":", notes, ",\"failures\":", JsonList(made.failures),
+                     ",\"lockfile\":", JsonQuote(lockfile), "}\n")};
     return outcome;
   }
 
   CallOutcome Start(const plugin::v1::ExecStartCall& call) {
-    if (call.workspace() == 0 || call.workspace() > workspaces_.size()) return Refused(ASSAY_E_STALE, "no such workspace");
-    if (processes_.size() >= kMaxProcesses) return Refused(ASSAY_E_LIMIT, absl::StrCat("more than ", kMaxProcesses, " processes"));
+    if (call.workspace() == 0 || call.workspace() > workspaces_.size())
+      return Refused(ASSAY_E_STALE, "no such workspace");
+    if (processes_.size() >= kMaxProcesses)
+      return Refused(ASSAY_E_LIMIT, absl::StrCat("more than ", kMaxProcesses, " processes"));
     const sandbox::Workspace& workspace = *workspaces_[call.workspace() - 1];
     auto running = std::make_unique<Running>();
     running->argv.assign(call.argv().begin(), call.argv().end());
@@ -244,11 +263,14 @@ class SandboxPlatform final : public plugin_host::PlatformCalls {
     return outcome;
   }
 
-  Running* Find(uint64_t process) { return process == 0 || process > processes_.size() ? nullptr : processes_[process - 1].get(); }
+  Running* Find(uint64_t process) {
+    return process == 0 || process > processes_.size() ? nullptr : processes_[process - 1].get();
+  }
 
   CallOutcome Read(const plugin::v1::ExecReadCall& call) {
     Running* const running = Find(call.process());
-    if (running == nullptr || call.stream() < 1 || call.stream() > 2) return Refused(ASSAY_E_ARGUMENT, "no such process or stream");
+    if (running == nullptr || call.stream() < 1 || call.stream() > 2)
+      return Refused(ASSAY_E_ARGUMENT, "no such process or stream");
     const sandbox::OutputDrain& drain = call.stream() == 1 ? *running->output : *running->errors;
     uint64_t& position = running->read[call.stream() - 1];
     const absl::Time until = absl::Now() + Nanoseconds(call.timeout_nanoseconds());
@@ -345,13 +367,15 @@ class SandboxPlatform final : public plugin_host::PlatformCalls {
     const auto quote = [](std::string* out, const std::string& text) { absl::StrAppend(out, JsonQuote(text)); };
     outcome.evidence = MadeEvidence{
         v1::Evidence::EXEC, "application/json", absl::StrCat("run of ", running.argv[0]),
-        absl::StrCat("{\"argv\":[", absl::StrJoin(running.argv, ",", quote), "],\"node_version\":", JsonQuote(running.node_version),
-                     ",\"exit_code\":", reply.exit_code(), ",\"term_signal\":", reply.term_signal(), ",\"limit_hit\":", reply.limit_hit(),
-                     ",\"wall_seconds\":", absl::ToDoubleSeconds(running.exit.wall), ",\"cpu_seconds\":",
-                     absl::ToDoubleSeconds(running.exit.cpu), ",\"peak_bytes\":", running.exit.peak_bytes, ",\"output_bytes\":",
-                     running.output->total_bytes(), ",\"output\":", JsonQuote(Tail(running.output->Tail(), kEvidenceOutputBytes)),
-                     ",\"error_bytes\":", running.errors->total_bytes(), ",\"errors\":",
-                     JsonQuote(Tail(running.errors->Tail(), kEvidenceOutputBytes)), "}\n")};
+        absl::StrCat("{\"argv\":[", absl::StrJoin(running.argv, ",", quote),
+                     "],\"node_version\":", JsonQuote(running.node_version), ",\"exit_code\":", reply.exit_code(),
+                     ",\"term_signal\":", reply.term_signal(), ",\"limit_hit\":", reply.limit_hit(),
+                     ",\"wall_seconds\":", absl::ToDoubleSeconds(running.exit.wall),
+                     ",\"cpu_seconds\":", absl::ToDoubleSeconds(running.exit.cpu),
+                     ",\"peak_bytes\":", running.exit.peak_bytes, ",\"output_bytes\":", running.output->total_bytes(),
+                     ",\"output\":", JsonQuote(Tail(running.output->Tail(), kEvidenceOutputBytes)),
+                     ",\"error_bytes\":", running.errors->total_bytes(),
+                     ",\"errors\":", JsonQuote(Tail(running.errors->Tail(), kEvidenceOutputBytes)), "}\n")};
     return outcome;
   }
 
@@ -366,7 +390,8 @@ class SandboxPlatform final : public plugin_host::PlatformCalls {
   CallOutcome Signal(const plugin::v1::ExecSignalCall& call) {
     Running* const running = Find(call.process());
     if (running == nullptr) return Refused(ASSAY_E_STALE, "no such process");
-    if (call.signal() < 1 || call.signal() > 31) return Refused(ASSAY_E_ARGUMENT, absl::StrCat("signal ", call.signal(), "; 1 to 31"));
+    if (call.signal() < 1 || call.signal() > 31)
+      return Refused(ASSAY_E_ARGUMENT, absl::StrCat("signal ", call.signal(), "; 1 to 31"));
     if (running->ended) return {};
     const absl::Status sent = running->process->Signal(call.signal(), call.to_listener() ? Listener(*running, 0) : 0);
     // It may have ended by itself meanwhile.
@@ -383,7 +408,8 @@ class SandboxPlatform final : public plugin_host::PlatformCalls {
       progress_(absl::StrCat("load: ", phase, " (", index + 1, " of ", count, ")"));
     };
     sink.should_stop = [&] { return launcher_.stopped(); };
-    absl::StatusOr<std::string> result = loadgen::RunPlan(launcher_, *running->process, call.plan_json(), sink, engine_);
+    absl::StatusOr<std::string> result =
+        loadgen::RunPlan(launcher_, *running->process, call.plan_json(), sink, engine_);
     if (!result.ok()) return FromStatus(result.status());
     CallOutcome outcome;
     outcome.reply.mutable_load_run()->set_result_json(*result);
@@ -419,7 +445,8 @@ class SandboxPlatformSource final : public PlatformSource {
 class NoPlatformSource final : public PlatformSource {
  public:
   explicit NoPlatformSource(std::string reason) : reason_(std::move(reason)) {}
-  std::unique_ptr<plugin_host::PlatformCalls> Make(const archive::Pack&, std::function<void(absl::string_view)>) override {
+  std::unique_ptr<plugin_host::PlatformCalls> Make(const archive::Pack&,
+                                                   std::function<void(absl::string_view)>) override {
     return std::make_unique<plugin_host::NoPlatformCalls>(reason_);
   }
 
@@ -429,7 +456,8 @@ class NoPlatformSource final : public PlatformSource {
 
 }  // namespace
 
-std::unique_ptr<PlatformSource> MakeSandboxPlatform(sandbox::Launcher& launcher, std::string cache_folder, std::string engine) {
+std::unique_ptr<PlatformSource> MakeSandboxPlatform(sandbox::Launcher& launcher, std::string cache_folder,
+                                                    std::string engine) {
   return std::make_unique<SandboxPlatformSource>(launcher, std::move(cache_folder), std::move(engine));
 }
 

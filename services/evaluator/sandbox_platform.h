@@ -11,7 +11,8 @@ namespace assay::evaluator {
 // Runs submissions in the sandbox: a workspace with dependencies, processes in it, load against them. Every result is
 // measured here and becomes evidence. `launcher` must outlive it.
 //
-// cache_folder: where Node releases and dependency layers are kept. engine: assay-loadgen; empty: beside this executable.
+// cache_folder: where Node releases and dependency layers are kept. engine: assay-loadgen; empty: beside this
+// executable.
 std::unique_ptr<PlatformSource> MakeSandboxPlatform(sandbox::Launcher& launcher, std::string cache_folder,
                                                     std::string engine = "");
 

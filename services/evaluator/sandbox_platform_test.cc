@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A small server of a candidate, run, loaded and drained as a plugin would ask for it. Needs npm and its registry for the
-// pinned Node.
+// A small server of a candidate, run, loaded and drained as a plugin would ask for it. Needs npm and its registry for
+// the pinned Node.
 #include "services/evaluator/sandbox_platform.h"
 
 #include <gmock/gmock.h>
@@ -34,9 +34,12 @@ class SandboxPlatformTest : public sandbox::SandboxTest {
  protected:
   void SetUp() override {
     sandbox::SandboxTest::SetUp();
-    pack_ = std::make_unique<archive::Pack>(*archive::MakePack(
-        {{"package.json", R"({"name": "x", "version": "1.0.0"})"}, {"server.js", kServer}, {"loop.js", "const f = () => { console.log('x'.repeat(9999)); setImmediate(f); }; f();"}}));
-    source_ = MakeSandboxPlatform(*launcher_, folder_.path() + "/cache", sandbox::BuildDirectory() + "/bin/assay-loadgen");
+    pack_ = std::make_unique<archive::Pack>(
+        *archive::MakePack({{"package.json", R"({"name": "x", "version": "1.0.0"})"},
+                            {"server.js", kServer},
+                            {"loop.js", "const f = () => { console.log('x'.repeat(9999)); setImmediate(f); }; f();"}}));
+    source_ =
+        MakeSandboxPlatform(*launcher_, folder_.path() + "/cache", sandbox::BuildDirectory() + "/bin/assay-loadgen");
     platform_ = source_->Make(*pack_, [this](absl::string_view phase) { phases_.emplace_back(phase); });
   }
 

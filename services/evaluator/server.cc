@@ -59,7 +59,8 @@ class RunningServer final : public Server {
   ~RunningServer() override { Stop(absl::ZeroDuration()); }
 
   absl::Status Start() {
-    for (const auto& [name, slots] : {std::pair<std::string, int>{"fast", options_.fast_slots}, {"slow", options_.slow_slots}}) {
+    for (const auto& [name, slots] :
+         {std::pair<std::string, int>{"fast", options_.fast_slots}, {"slow", options_.slow_slots}}) {
       if (slots <= 0) continue;
       Lane& lane = lanes_[name];
       lane.name = name;
@@ -105,7 +106,8 @@ class RunningServer final : public Server {
   std::unique_ptr<PlatformSource> OwnPlatform(const std::string& executable_folder) {
     const absl::Status can_run = dependencies_.launcher.CanRunUntrusted();
     if (!can_run.ok()) return MakeNoPlatform(std::string(can_run.message()));
-    return MakeSandboxPlatform(dependencies_.launcher, options_.cache_folder + "/workspaces", executable_folder + "/assay-loadgen");
+    return MakeSandboxPlatform(dependencies_.launcher, options_.cache_folder + "/workspaces",
+                               executable_folder + "/assay-loadgen");
   }
 
   struct Job {
@@ -142,7 +144,9 @@ class RunningServer final : public Server {
   // Free slots of the lane, waiting a little for the first; 0: none yet.
   int WaitForSlot(const Lane& lane) {
     absl::MutexLock lock(&mutex_);
-    const auto ready = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !polling_ || intake_.FreeSlots(lane.name) > 0; };
+    const auto ready = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return !polling_ || intake_.FreeSlots(lane.name) > 0;
+    };
     mutex_.AwaitWithTimeout(absl::Condition(&ready), kPollWait);
     return polling_ ? intake_.FreeSlots(lane.name) : 0;
   }
@@ -158,7 +162,8 @@ class RunningServer final : public Server {
     auto job = std::make_unique<Job>();
     job->item = std::move(item);
     if (!job->work.ParseFromString(job->item.value)) {
-      LogError("work that cannot be read is dropped", {{"lane", lane.name}, {"offset", absl::StrCat(job->item.offset)}});
+      LogError("work that cannot be read is dropped",
+               {{"lane", lane.name}, {"offset", absl::StrCat(job->item.offset)}});
       lane.consumer->Done(job->item);
       return;
     }
@@ -270,7 +275,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(Options options, Dependen
   options.cache_folder = std::filesystem::absolute(options.cache_folder).lexically_normal();
   for (const char* name : {"assay-plugin-host", "assay-unpack"}) {
     const std::string path = absl::StrCat(folder, "/", name);
-    if (::access(path.c_str(), X_OK) != 0) return absl::FailedPreconditionError(absl::StrCat(path, ": not there, or not executable"));
+    if (::access(path.c_str(), X_OK) != 0)
+      return absl::FailedPreconditionError(absl::StrCat(path, ": not there, or not executable"));
   }
   ASSAY_RETURN_IF_ERROR(MakeDirectories(options.cache_folder));
   plugin_host::PoolOptions pool;
@@ -280,7 +286,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(Options options, Dependen
   ASSAY_ASSIGN_OR_RETURN(plugin_host::PluginDirectory directory,
                          plugin_host::PluginDirectory::Load(options.plugin_folder, dependencies.launcher, pool.host));
   for (const std::string& refusal : directory.refusals()) LogError("plugin refused", {{"why", refusal}});
-  auto server = std::make_unique<RunningServer>(std::move(options), dependencies, std::move(directory), std::move(pool), std::move(decode), folder);
+  auto server = std::make_unique<RunningServer>(std::move(options), dependencies, std::move(directory), std::move(pool),
+                                                std::move(decode), folder);
   ASSAY_RETURN_IF_ERROR(server->Start());
   return server;
 }

@@ -79,10 +79,10 @@ struct OfferedPlugin {
   plugin::v1::Manifest manifest;
 };
 
-// Takes work from the lanes "fast" and "slow", runs each evaluation in a plugin host process and journals what happened:
-// AttemptStarted (in the slow lane delivered before anything runs), AttemptProgress (the heartbeat) and exactly one
-// EvaluationFinished for each attempt it took, unless it is killed, in which case the queue delivers the work again.
-// A work item is done once its EvaluationFinished is durable.
+// Takes work from the lanes "fast" and "slow", runs each evaluation in a plugin host process and journals what
+// happened: AttemptStarted (in the slow lane delivered before anything runs), AttemptProgress (the heartbeat) and
+// exactly one EvaluationFinished for each attempt it took, unless it is killed, in which case the queue delivers the
+// work again. A work item is done once its EvaluationFinished is durable.
 //
 // Records go to partition PartitionOf(tenant, candidate_key) under the key "<tenant>/<candidate_key>". Every record
 // carries the work's capability. Retries are the aggregator's: an outcome is about one attempt. One exception: a
@@ -94,7 +94,8 @@ struct OfferedPlugin {
 // Thread-safe.
 class Server {
  public:
-  // Starts the threads. FAILED_PRECONDITION: an executable is missing. Plugins that are refused are logged and left out.
+  // Starts the threads. FAILED_PRECONDITION: an executable is missing. Plugins that are refused are logged and left
+  // out.
   static absl::StatusOr<std::unique_ptr<Server>> Create(Options options, Dependencies dependencies);
 
   virtual ~Server() = default;

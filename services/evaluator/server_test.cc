@@ -50,7 +50,8 @@ class EvaluatorTest : public ::testing::Test {
  protected:
   EvaluatorTest() : journal_(4), queue_({}) {
     for (const char* plugin : {"example_license", "misbehaving"}) {
-      const std::string from = absl::StrCat(plugin == std::string("misbehaving") ? "test_plugins/" : "example_plugins/", plugin);
+      const std::string from =
+          absl::StrCat(plugin == std::string("misbehaving") ? "test_plugins/" : "example_plugins/", plugin);
       for (const char* end : {".so", ".json"}) {
         std::filesystem::copy_file(Built(from + end), folder_ / (std::string(plugin) + end));
       }

@@ -11,9 +11,9 @@
 
 namespace assay::evaluator {
 
-// A launcher for one evaluation: Stop() ends everything that was started through it, whoever holds it, and refuses more.
-// So that code which starts a process and waits for it can be ended from another thread. Thread-safe; outlives the
-// processes it started.
+// A launcher for one evaluation: Stop() ends everything that was started through it, whoever holds it, and refuses
+// more. So that code which starts a process and waits for it can be ended from another thread. Thread-safe; outlives
+// the processes it started.
 class StoppableLauncher final : public sandbox::Launcher {
  public:
   explicit StoppableLauncher(sandbox::Launcher& launcher) : launcher_(launcher) {}

@@ -34,7 +34,8 @@ absl::StatusOr<std::shared_ptr<const archive::DecodedArchive>> InputLoader::Deco
   absl::StatusOr<archive::DecodedArchive> decoded = archive::DecodeArchive(launcher_, blob, decode_);
   if (!decoded.ok()) {
     absl::Status status = Annotate(decoded.status(), what);
-    if (absl::IsInvalidArgument(status) || absl::IsResourceExhausted(status)) status.SetPayload(kSubmissionFault, absl::Cord());
+    if (absl::IsInvalidArgument(status) || absl::IsResourceExhausted(status))
+      status.SetPayload(kSubmissionFault, absl::Cord());
     return status;
   }
   auto kept = std::make_shared<const archive::DecodedArchive>(*std::move(decoded));
@@ -67,7 +68,8 @@ absl::StatusOr<SubmissionInputs> InputLoader::Load(const event::v1::Work& work) 
     ASSAY_ASSIGN_OR_RETURN(plugin_host::PriorResult prior, ReadPriorResult(blobs_, owner, evaluator, digest));
     inputs.prior.push_back(std::move(prior));
   }
-  std::sort(inputs.prior.begin(), inputs.prior.end(), [](const auto& a, const auto& b) { return a.evaluator < b.evaluator; });
+  std::sort(inputs.prior.begin(), inputs.prior.end(),
+            [](const auto& a, const auto& b) { return a.evaluator < b.evaluator; });
   return inputs;
 }
 

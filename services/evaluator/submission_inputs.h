@@ -30,7 +30,11 @@ class InputLoader {
  public:
   InputLoader(blob::BlobStore& blobs, FrameworkSource& frameworks, sandbox::Launcher& launcher,
               archive::DecodeOptions decode, uint64_t cache_bytes)
-      : blobs_(blobs), frameworks_(frameworks), launcher_(launcher), decode_(std::move(decode)), packs_(4096, cache_bytes) {}
+      : blobs_(blobs),
+        frameworks_(frameworks),
+        launcher_(launcher),
+        decode_(std::move(decode)),
+        packs_(4096, cache_bytes) {}
 
   // INVALID_ARGUMENT and RESOURCE_EXHAUSTED with the payload kSubmissionFault are about the archive: the submission is
   // unfit. Everything else is the platform's fault.
@@ -39,7 +43,8 @@ class InputLoader {
   static constexpr char kSubmissionFault[] = "assay.evaluator/submission_fault";
 
  private:
-  absl::StatusOr<std::shared_ptr<const archive::DecodedArchive>> Decode(const blob::Owner& owner, const std::string& digest,
+  absl::StatusOr<std::shared_ptr<const archive::DecodedArchive>> Decode(const blob::Owner& owner,
+                                                                        const std::string& digest,
                                                                         absl::string_view what);
 
   blob::BlobStore& blobs_;

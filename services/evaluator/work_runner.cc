@@ -49,14 +49,14 @@ bool Asks(const plugin::v1::Manifest& manifest, absl::string_view extension) {
          absl::c_linear_search(manifest.needs().optional(), extension);
 }
 
-// Everything a pure evaluator's result can depend on. Not the candidate: equal content is equal content; the evidence is
-// written for each owner anew.
+// Everything a pure evaluator's result can depend on. Not the candidate: equal content is equal content; the evidence
+// is written for each owner anew.
 std::string CacheKey(const event::v1::Work& work) {
   std::vector<std::string> prior;
   for (const auto& [evaluator, digest] : work.prior_results()) prior.push_back(absl::StrCat(evaluator, "=", digest));
   absl::c_sort(prior);
-  return absl::StrJoin({work.digest(), work.plugin_digest(), work.evaluator(), work.framework_digest(), Parameters(work),
-                        work.base_blob_digest(), work.task_blob_digest(), absl::StrJoin(prior, ",")},
+  return absl::StrJoin({work.digest(), work.plugin_digest(), work.evaluator(), work.framework_digest(),
+                        Parameters(work), work.base_blob_digest(), work.task_blob_digest(), absl::StrJoin(prior, ",")},
                        "|");
 }
 
@@ -104,7 +104,8 @@ class WorkRunner::ProgressGate {
 
 Finished WorkRunner::Run(const event::v1::Work& work, const plugin_host::Cancellation& cancellation) {
   const absl::Time start = parts_.clock.TimeNow();
-  Finished finished = cancellation.cancelled() ? Ended(Finished::CANCELLED, "cancelled as asked") : Evaluate(work, cancellation);
+  Finished finished =
+      cancellation.cancelled() ? Ended(Finished::CANCELLED, "cancelled as asked") : Evaluate(work, cancellation);
   if (finished.wall_seconds() == 0) finished.set_wall_seconds(absl::ToDoubleSeconds(parts_.clock.TimeNow() - start));
   LogInfo("evaluation finished", {{"evaluation", work.evaluation_id()},
                                   {"attempt", absl::StrCat(work.attempt())},
@@ -121,7 +122,8 @@ Finished WorkRunner::Evaluate(const event::v1::Work& work, const plugin_host::Ca
   }
   const plugin::v1::Manifest::Evaluator* declared = package->Find(work.evaluator());
   if (declared == nullptr) {
-    return Ended(Finished::PLATFORM_FAULT, absl::StrCat("the plugin ", package->manifest.id(), " has no evaluator ", work.evaluator()));
+    return Ended(Finished::PLATFORM_FAULT,
+                 absl::StrCat("the plugin ", package->manifest.id(), " has no evaluator ", work.evaluator()));
   }
   absl::StatusOr<SubmissionInputs> inputs = parts_.inputs.Load(work);
   if (!inputs.ok()) {
@@ -154,7 +156,8 @@ Finished WorkRunner::RunPlugin(const event::v1::Work& work,
   const double wall = package->manifest.needs().wall_seconds();
   request.time_limit = wall > 0 ? absl::Seconds(wall) : kDefaultLimit;
   if (work.has_deadline()) {
-    const absl::Time deadline = absl::FromUnixSeconds(work.deadline().seconds()) + absl::Nanoseconds(work.deadline().nanos());
+    const absl::Time deadline =
+        absl::FromUnixSeconds(work.deadline().seconds()) + absl::Nanoseconds(work.deadline().nanos());
     request.time_limit = std::min(request.time_limit, deadline - parts_.clock.TimeNow());
   }
   request.pack = inputs.archive == nullptr ? nullptr : &inputs.archive->pack;
@@ -164,10 +167,13 @@ Finished WorkRunner::RunPlugin(const event::v1::Work& work,
   request.prior = inputs.prior;
   const auto platform = [&]() -> std::unique_ptr<plugin_host::PlatformCalls> {
     if (request.pack == nullptr) return std::make_unique<plugin_host::NoPlatformCalls>("a document cannot be run");
-    return parts_.platform.Make(*request.pack, [&gate](absl::string_view phase) { gate.Report(std::string(phase), 0, 0); });
+    return parts_.platform.Make(*request.pack,
+                                [&gate](absl::string_view phase) { gate.Report(std::string(phase), 0, 0); });
   };
   // Also called, with the last report, for each sign of life: the heartbeat of the attempt.
-  const auto progress = [&gate](const plugin::v1::Progress& report) { gate.Report(report.phase(), report.done(), report.total()); };
+  const auto progress = [&gate](const plugin::v1::Progress& report) {
+    gate.Report(report.phase(), report.done(), report.total());
+  };
   plugin_host::EvaluationOutcome outcome = parts_.runner.Run(request, platform, progress, cancellation);
   Finished finished;
   if (outcome.outcome == Finished::SUCCEEDED) {

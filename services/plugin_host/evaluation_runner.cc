@@ -72,7 +72,8 @@ std::vector<EvaluationInput> Inputs(const EvaluationRequest& request) {
   if (request.pack != nullptr) {
     for (const archive::PackEntry& entry : request.pack->entries()) {
       const archive::PackEntry* given = request.base == nullptr ? nullptr : request.base->Find(entry.path);
-      inputs.push_back({entry.path, request.pack->Content(entry), entry.sha256, false, CompareWithBase(entry, request.base),
+      inputs.push_back({entry.path, request.pack->Content(entry), entry.sha256, false,
+                        CompareWithBase(entry, request.base),
                         given == nullptr ? absl::string_view() : request.base->Content(*given)});
     }
   }
@@ -96,8 +97,8 @@ plugin::v1::Evaluate Message(const EvaluationRequest& request, const std::vector
   message.set_seed(request.seed);
   message.set_parameters_json(request.parameters_json);
   // The steady clock is the machine's monotonic clock, which the plugin reads too.
-  message.set_deadline_nanoseconds(static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(deadline.time_since_epoch()).count()));
+  message.set_deadline_nanoseconds(
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(deadline.time_since_epoch()).count()));
   message.set_has_pack(request.pack != nullptr);
   for (const EvaluationInput& input : inputs) {
     if (!input.is_document) message.mutable_authorship()->push_back(static_cast<char>(input.authorship));
@@ -164,7 +165,8 @@ class CallThread {
       std::pair<uint64_t, plugin::v1::Call> next;
       {
         absl::MutexLock lock(&mutex_);
-        const auto has_work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || pending_.has_value(); };
+        const auto has_work = [this]()
+                                  ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || pending_.has_value(); };
         mutex_.Await(absl::Condition(&has_work));
         if (stopping_) return;
         next = *std::exchange(pending_, std::nullopt);
@@ -220,7 +222,8 @@ class Attempt {
         return absl::IsInvalidArgument(frame.status()) ? Fault(std::string(frame.status().message())) : Ended();
       }
       if (auto outcome = calls_.Take()) {
-        if (absl::Status sent = Answer(outcome->first, std::move(outcome->second)); !sent.ok()) return Fault(std::string(sent.message()));
+        if (absl::Status sent = Answer(outcome->first, std::move(outcome->second)); !sent.ok())
+          return Fault(std::string(sent.message()));
       }
       if (!frame->has_value()) continue;
       if ((*frame)->has_done()) return Judge((*frame)->done(), result, clean);
@@ -334,7 +337,8 @@ class Attempt {
       return evidence_.AddSpan(request, call.span());
     }
     if (call.has_artifact()) return TakeArtifact(request, call.artifact());
-    if (call.request_case() == plugin::v1::Call::REQUEST_NOT_SET) return absl::InvalidArgumentError("a call without a request");
+    if (call.request_case() == plugin::v1::Call::REQUEST_NOT_SET)
+      return absl::InvalidArgumentError("a call without a request");
     if (calls_.Begin(request, std::move(call))) return absl::OkStatus();
     return absl::InvalidArgumentError("a call while another one is being carried out");
   }
@@ -345,9 +349,9 @@ class Attempt {
     plugin::v1::Reply& reply = *frame.mutable_reply();
     const absl::Status taken = collector_.TakeArtifact(call, Digest::Of(call.content()).ToString());
     if (taken.ok()) {
-      ASSAY_ASSIGN_OR_RETURN(*reply.mutable_evidence(),
-                             evidence_.Add(request, {v1::Evidence::ARTIFACT, call.media_type(), call.name(), call.content()},
-                                           "artifact"));
+      ASSAY_ASSIGN_OR_RETURN(
+          *reply.mutable_evidence(),
+          evidence_.Add(request, {v1::Evidence::ARTIFACT, call.media_type(), call.name(), call.content()}, "artifact"));
     } else {
       reply.set_status(absl::IsResourceExhausted(taken) ? ASSAY_E_LIMIT : ASSAY_E_ARGUMENT);
       reply.set_message(std::string(taken.message()));
@@ -393,7 +397,8 @@ class Attempt {
         return {Finished::TRANSIENT, absl::StrCat("the plugin asks to try again", said)};
       case ASSAY_E_STOPPED:
         if (step_ != Step::kNone) return why_;
-        if (SteadyClock::now() >= deadline_) return {Finished::PLUGIN_HUNG, "the plugin stopped at its deadline without a result"};
+        if (SteadyClock::now() >= deadline_)
+          return {Finished::PLUGIN_HUNG, "the plugin stopped at its deadline without a result"};
         return {Finished::PLUGIN_INVALID_RESULT, absl::StrCat("the plugin stopped without being asked", said)};
       case ASSAY_E_PLUGIN:
         return {Finished::PLUGIN_CRASHED, absl::StrCat("the plugin failed", said)};
@@ -447,7 +452,8 @@ void Cancellation::Cancel() {
 }
 
 EvaluationOutcome EvaluationRunner::RunOnce(const EvaluationRequest& request, const PlatformFactory& platform,
-                                            const ProgressCallback& progress, const Cancellation& cancellation, bool fresh) {
+                                            const ProgressCallback& progress, const Cancellation& cancellation,
+                                            bool fresh) {
   EvaluationOutcome outcome;
   const auto start = SteadyClock::now();
   const auto finish = [&](Verdict verdict) {

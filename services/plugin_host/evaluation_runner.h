@@ -96,11 +96,11 @@ struct RunnerOptions {
 // Runs evaluations in plugin processes of a pool. Blocks; thread-safe.
 //
 // How an attempt ends (plugin-sdk.md 6.5): a valid result SUCCEEDED; ASSAY_E_SUBMISSION, confirmed by a second run in a
-// fresh process, SUBMISSION_FAULT; ASSAY_E_TRANSIENT TRANSIENT; a result that breaks a rule, or a status a plugin may not
-// end with, PLUGIN_INVALID_RESULT; signal, exit without a result and exceptions PLUGIN_CRASHED; past the deadline or
-// without heartbeat PLUGIN_HUNG; bytes that are no frames, or a closed connection, PLUGIN_PROTOCOL_FAULT; its memory limit
-// PLUGIN_OUT_OF_MEMORY; no process to be had PLATFORM_FAULT; cancelled CANCELLED. Whatever the plugin writes or logs, no
-// timer is reset by it. After anything but a clean end the process is killed.
+// fresh process, SUBMISSION_FAULT; ASSAY_E_TRANSIENT TRANSIENT; a result that breaks a rule, or a status a plugin may
+// not end with, PLUGIN_INVALID_RESULT; signal, exit without a result and exceptions PLUGIN_CRASHED; past the deadline
+// or without heartbeat PLUGIN_HUNG; bytes that are no frames, or a closed connection, PLUGIN_PROTOCOL_FAULT; its memory
+// limit PLUGIN_OUT_OF_MEMORY; no process to be had PLATFORM_FAULT; cancelled CANCELLED. Whatever the plugin writes or
+// logs, no timer is reset by it. After anything but a clean end the process is killed.
 class EvaluationRunner {
  public:
   explicit EvaluationRunner(HostPool& pool, RunnerOptions options = {}) : pool_(pool), options_(options) {}

@@ -72,10 +72,10 @@ absl::Status EvidenceTable::AddSpan(uint64_t request, const plugin::v1::SpanCall
   const EvaluationInput& input = inputs_[index];
   ASSAY_ASSIGN_OR_RETURN(const absl::string_view text, Lines(input.content, call.line(), call.end_line()));
   Row row;
-  row.record = Record(input.is_document ? document_kind_ : v1::Evidence::SPAN, "application/json",
-                      absl::StrCat("{\"file\":", JsonQuote(input.path), ",\"line\":", call.line(), ",\"end_line\":",
-                                   call.end_line(), ",\"sha256\":\"", input.sha256.ToString(), "\",\"text\":",
-                                   JsonQuote(text), "}\n"));
+  row.record = Record(
+      input.is_document ? document_kind_ : v1::Evidence::SPAN, "application/json",
+      absl::StrCat("{\"file\":", JsonQuote(input.path), ",\"line\":", call.line(), ",\"end_line\":", call.end_line(),
+                   ",\"sha256\":\"", input.sha256.ToString(), "\",\"text\":", JsonQuote(text), "}\n"));
   row.record.info.set_file(input.path);
   row.record.info.set_line(call.line());
   row.record.info.set_end_line(call.end_line());
@@ -93,7 +93,8 @@ absl::StatusOr<EvidenceTable::Row*> EvidenceTable::Insert(std::string reference,
   return &at->second;
 }
 
-absl::StatusOr<std::string> EvidenceTable::Add(uint64_t request, const MadeEvidence& made, absl::string_view kind_word) {
+absl::StatusOr<std::string> EvidenceTable::Add(uint64_t request, const MadeEvidence& made,
+                                               absl::string_view kind_word) {
   Row row;
   row.record = Record(made.kind, made.media_type, made.content);
   row.record.info.set_title(made.title);
@@ -126,7 +127,8 @@ absl::StatusOr<EvidenceTable::Row*> EvidenceTable::Find(absl::string_view refere
   if (absl::ConsumePrefix(&place, "i:") && absl::SimpleAtoi(place, &index) && index < inputs_.size()) {
     return Insert(std::string(reference), WholeInput(inputs_[index]));
   }
-  return absl::InvalidArgumentError(absl::StrCat("evidence ", JsonQuote(reference.substr(0, 64)), " was never recorded"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("evidence ", JsonQuote(reference.substr(0, 64)), " was never recorded"));
 }
 
 absl::StatusOr<EvidenceTable::Cited> EvidenceTable::Cite(absl::string_view reference) {

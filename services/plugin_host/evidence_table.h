@@ -33,7 +33,8 @@ struct EvidenceRecord {
   std::string content;
 };
 
-// Everything a plugin may cite, recorded by this side: inputs, spans, artifacts, runs. References are those of frame.proto
+// Everything a plugin may cite, recorded by this side: inputs, spans, artifacts, runs. References are those of
+// frame.proto
 // ("i:3", "c:17"). Not thread-safe.
 class EvidenceTable {
  public:

@@ -39,7 +39,8 @@ int MillisecondsUntil(SteadyClock::time_point until) {
   return static_cast<int>(std::clamp<int64_t>(left, 0, 3'600'000));
 }
 
-sandbox::LaunchSpec Spec(const std::string& executable, const PluginPackage& package, int socket, int page, int output) {
+sandbox::LaunchSpec Spec(const std::string& executable, const PluginPackage& package, int socket, int page,
+                         int output) {
   sandbox::LaunchSpec spec;
   spec.argv = {executable, package.binary_digest.ToString()};
   // A candidate's files must look the same to a plugin whatever the operator's settings are.
@@ -104,7 +105,8 @@ absl::Status HostProcess::Launch(sandbox::Launcher& launcher) {
   void* mapped = ::mmap(nullptr, kPageBytes, PROT_READ, MAP_SHARED, page.get(), 0);
   if (mapped == MAP_FAILED) return ErrnoStatus(errno, "mmap of the breadcrumb");
   page_ = static_cast<const char*>(mapped);
-  ASSAY_ASSIGN_OR_RETURN(process_, launcher.Launch(Spec(executable, *package_, theirs.get(), page.get(), their_output.get())));
+  ASSAY_ASSIGN_OR_RETURN(process_,
+                         launcher.Launch(Spec(executable, *package_, theirs.get(), page.get(), their_output.get())));
   return absl::OkStatus();
 }
 
@@ -119,8 +121,9 @@ bool HostProcess::Await(plugin::v1::Frame::BodyCase body, plugin::v1::Frame& fra
       return false;
     }
     if (!next->has_value()) {
-      *end = {HostEnd::Kind::kHung, absl::StrCat("the plugin did not start within ", absl::FormatDuration(options_.start_timeout),
-                                                 " (last: ", breadcrumb(), ")")};
+      *end = {HostEnd::Kind::kHung,
+              absl::StrCat("the plugin did not start within ", absl::FormatDuration(options_.start_timeout),
+                           " (last: ", breadcrumb(), ")")};
       Kill();
       return false;
     }
@@ -143,7 +146,8 @@ bool HostProcess::Shake(HostEnd* end) {
   }
   plugin::v1::Frame welcome;
   welcome.mutable_welcome()->set_protocol(1);
-  welcome.mutable_welcome()->set_heartbeat_nanoseconds(static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.heartbeat)));
+  welcome.mutable_welcome()->set_heartbeat_nanoseconds(
+      static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.heartbeat)));
   if (Send(welcome).ok()) return true;
   *end = Explain(absl::Milliseconds(500));
   return false;
@@ -260,18 +264,23 @@ HostEnd HostProcess::Explain(absl::Duration patience) {
     exit = process_->Wait(kKillPatience);
   }
   DrainOutput();
-  if (!exit.ok()) return {HostEnd::Kind::kPlatform, absl::StrCat("the plugin's end is unknown: ", exit.status().message())};
+  if (!exit.ok())
+    return {HostEnd::Kind::kPlatform, absl::StrCat("the plugin's end is unknown: ", exit.status().message())};
   exit_ = *exit;
   using Limit = sandbox::ExitInfo::Limit;
   const std::string last = absl::StrCat(" (last call: ", breadcrumb(), ")");
-  if (exit_.limit == Limit::kMemory) return {HostEnd::Kind::kOutOfMemory, absl::StrCat("the plugin reached its memory limit", last)};
-  if (exit_.limit == Limit::kWall || exit_.limit == Limit::kCpu) return {HostEnd::Kind::kHung, absl::StrCat("the plugin reached its time limit", last)};
-  if (had_to_kill) return {HostEnd::Kind::kProtocol, absl::StrCat("the plugin's connection closed while it kept running", last)};
+  if (exit_.limit == Limit::kMemory)
+    return {HostEnd::Kind::kOutOfMemory, absl::StrCat("the plugin reached its memory limit", last)};
+  if (exit_.limit == Limit::kWall || exit_.limit == Limit::kCpu)
+    return {HostEnd::Kind::kHung, absl::StrCat("the plugin reached its time limit", last)};
+  if (had_to_kill)
+    return {HostEnd::Kind::kProtocol, absl::StrCat("the plugin's connection closed while it kept running", last)};
   if (exit_.signalled) return {HostEnd::Kind::kCrashed, absl::StrCat("the plugin ended by signal ", exit_.code, last)};
   if (exit_.code == kLostConnection) {
     return {HostEnd::Kind::kProtocol, absl::StrCat("the plugin closed or disturbed its connection", last)};
   }
-  return {HostEnd::Kind::kCrashed, absl::StrCat("the plugin exited with code ", exit_.code, " and without a result", last)};
+  return {HostEnd::Kind::kCrashed,
+          absl::StrCat("the plugin exited with code ", exit_.code, " and without a result", last)};
 }
 
 std::string HostProcess::breadcrumb() const {

@@ -31,18 +31,18 @@ struct HostOptions {
 // Why a plugin process could not be brought to Ready, or ended.
 struct HostEnd {
   enum class Kind {
-    kPlatform,   // launch, digest, descriptors
-    kCrashed,    // signal, exit without being asked, refusal by the plugin
+    kPlatform,  // launch, digest, descriptors
+    kCrashed,   // signal, exit without being asked, refusal by the plugin
     kHung,
-    kProtocol,   // bytes that are no frames, a closed connection
+    kProtocol,  // bytes that are no frames, a closed connection
     kOutOfMemory,
   };
   Kind kind = Kind::kPlatform;
   std::string reason;
 };
 
-// One running assay-plugin-host with its plugin. Keeps the last 256 KiB the plugin wrote to its output and error streams.
-// Not thread-safe; destroying it kills the whole process tree.
+// One running assay-plugin-host with its plugin. Keeps the last 256 KiB the plugin wrote to its output and error
+// streams. Not thread-safe; destroying it kills the whole process tree.
 class HostProcess {
  public:
   // Launches, reads Hello and answers Welcome. `end` says why on failure.

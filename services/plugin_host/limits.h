@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
-// Bounds of one evaluation, as assay/plugin.h promises them. The host answers ASSAY_E_LIMIT at each; the evaluator, which
-// trusts no host, treats more as a protocol fault.
+// Bounds of one evaluation, as assay/plugin.h promises them. The host answers ASSAY_E_LIMIT at each; the evaluator,
+// which trusts no host, treats more as a protocol fault.
 namespace assay::plugin_host {
 
 inline constexpr uint64_t kMaxObservations = 512;

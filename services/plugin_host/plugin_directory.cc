@@ -14,7 +14,8 @@ namespace assay::plugin_host {
 namespace {
 
 absl::Status Differ(absl::string_view field, absl::string_view binary, absl::string_view manifest) {
-  return absl::InvalidArgumentError(absl::StrCat(field, ": the binary says '", binary, "', the manifest '", manifest, "'"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": the binary says '", binary, "', the manifest '", manifest, "'"));
 }
 
 std::string DeterminismName(uint32_t value) {
@@ -81,7 +82,8 @@ absl::StatusOr<PluginDirectory> PluginDirectory::Load(const std::string& folder,
     }
     HostEnd end;
     const std::unique_ptr<HostProcess> host = HostProcess::Start(launcher, *package, options, &end);
-    absl::Status same = host == nullptr ? absl::UnavailableError(end.reason) : CompareWithManifest(host->hello(), (*package)->manifest);
+    absl::Status same =
+        host == nullptr ? absl::UnavailableError(end.reason) : CompareWithManifest(host->hello(), (*package)->manifest);
     if (same.ok()) {
       directory.packages_.push_back(*std::move(package));
     } else {

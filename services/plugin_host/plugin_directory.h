@@ -16,8 +16,8 @@ namespace assay::plugin_host {
 class PluginDirectory {
  public:
   // Reads every <name>.so + <name>.json of `folder` and asks each binary, in a process of its own, what it is: a pair
-  // that disagrees, an incomplete pair and a plugin that does not start are refused, each with a line in refusals() that
-  // names the file and both values. NOT_FOUND: no such folder.
+  // that disagrees, an incomplete pair and a plugin that does not start are refused, each with a line in refusals()
+  // that names the file and both values. NOT_FOUND: no such folder.
   static absl::StatusOr<PluginDirectory> Load(const std::string& folder, sandbox::Launcher& launcher,
                                               const HostOptions& options);
 

@@ -45,9 +45,11 @@ absl::Status CheckEvaluator(const plugin::v1::Manifest::Evaluator& evaluator, co
     const auto& criterion = evaluator.criteria(i);
     const std::string place = absl::StrCat(at, ".criteria[", i, "]");
     if (!IsCriterionId(criterion.id())) {
-      return Wrong(place + ".id", absl::StrCat("'", criterion.id(), "'; 1 to 64 bytes of [a-z0-9_./], at the end perhaps /*"));
+      return Wrong(place + ".id",
+                   absl::StrCat("'", criterion.id(), "'; 1 to 64 bytes of [a-z0-9_./], at the end perhaps /*"));
     }
-    if (!seen.insert(criterion.id()).second) return Wrong(place + ".id", absl::StrCat("'", criterion.id(), "' occurs twice"));
+    if (!seen.insert(criterion.id()).second)
+      return Wrong(place + ".id", absl::StrCat("'", criterion.id(), "' occurs twice"));
     for (const std::string& kind : criterion.needs_evidence()) {
       if (kind != "input" && kind != "exec" && kind != "loadgen" && kind != "artifact") {
         return Wrong(place + ".needs_evidence", absl::StrCat("'", kind, "'; input, exec, loadgen or artifact"));
@@ -61,7 +63,8 @@ absl::Status CheckManifest(const plugin::v1::Manifest& manifest) {
   if (manifest.manifest() != 1) return Wrong("manifest", absl::StrCat(manifest.manifest(), "; 1"));
   if (manifest.id().empty()) return Wrong("id", "missing");
   if (manifest.version().empty()) return Wrong("version", "missing");
-  if (manifest.abi().major() != 1) return Wrong("abi.major", absl::StrCat(manifest.abi().major(), "; this host speaks 1"));
+  if (manifest.abi().major() != 1)
+    return Wrong("abi.major", absl::StrCat(manifest.abi().major(), "; this host speaks 1"));
   if (manifest.abi().minor_min() > 0) {
     return Wrong("abi.minor_min", absl::StrCat(manifest.abi().minor_min(), "; this host knows 0"));
   }

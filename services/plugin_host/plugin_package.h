@@ -21,8 +21,8 @@ struct PluginPackage {
   plugin::v1::Manifest manifest;
   UniqueFd binary;
 
-  // Reads <path without .json>.so beside the manifest `manifest_path`. INVALID_ARGUMENT names the manifest's field that is
-  // wrong (unknown fields are), NOT_FOUND the missing file.
+  // Reads <path without .json>.so beside the manifest `manifest_path`. INVALID_ARGUMENT names the manifest's field that
+  // is wrong (unknown fields are), NOT_FOUND the missing file.
   static absl::StatusOr<std::shared_ptr<const PluginPackage>> Load(const std::string& manifest_path);
 
   // The evaluator of that id in the manifest, or null.

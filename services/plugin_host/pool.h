@@ -30,9 +30,10 @@ class HostPool {
   HostPool(sandbox::Launcher& launcher, PoolOptions options);
   ~HostPool();
 
-  // A ready process for that evaluator; with `fresh`, one that never evaluated. Null and `end` when none can be started.
-  std::unique_ptr<HostProcess> Acquire(const std::shared_ptr<const PluginPackage>& package, const std::string& evaluator,
-                                       bool fresh, HostEnd* end);
+  // A ready process for that evaluator; with `fresh`, one that never evaluated. Null and `end` when none can be
+  // started.
+  std::unique_ptr<HostProcess> Acquire(const std::shared_ptr<const PluginPackage>& package,
+                                       const std::string& evaluator, bool fresh, HostEnd* end);
   // Takes it back. Only after an end that left nothing behind (`clean`) may it serve again; else it is killed.
   void Release(std::unique_ptr<HostProcess> host, bool clean);
   // Starts processes in the background so that Acquire finds one.
@@ -44,8 +45,8 @@ class HostPool {
     std::shared_ptr<const PluginPackage> package;
     std::string evaluator;
   };
-  std::unique_ptr<HostProcess> StartOne(const std::shared_ptr<const PluginPackage>& package, const std::string& evaluator,
-                                        HostEnd* end);
+  std::unique_ptr<HostProcess> StartOne(const std::shared_ptr<const PluginPackage>& package,
+                                        const std::string& evaluator, HostEnd* end);
   void WarmLoop();
   bool HasRoom(const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -54,7 +54,8 @@ absl::Status ResultCollector::Take(plugin::v1::Frame frame) {
 absl::Status ResultCollector::TakeArtifact(const plugin::v1::ArtifactCall& call, const std::string& digest) {
   if (result_.artifacts.size() >= kMaxArtifacts) return TooMany("artifacts", kMaxArtifacts);
   if (call.content().size() > kMaxArtifactBytes) return TooMany("bytes of an artifact", kMaxArtifactBytes);
-  if (call.name().empty() || call.name().size() > kMaxNameBytes) return Invalid("artifact", call.name(), "no such name is allowed");
+  if (call.name().empty() || call.name().size() > kMaxNameBytes)
+    return Invalid("artifact", call.name(), "no such name is allowed");
   for (const Artifact& artifact : result_.artifacts) {
     if (artifact.name == call.name()) return Invalid("artifact", call.name(), "put twice");
   }
@@ -66,7 +67,8 @@ const plugin::v1::Manifest::Criterion* ResultCollector::Declared(absl::string_vi
   for (const auto& declared : evaluator_.criteria()) {
     const absl::string_view id = declared.id();
     if (id == criterion) return &declared;
-    if (absl::EndsWith(id, "/*") && criterion.size() > id.size() - 1 && absl::StartsWith(criterion, id.substr(0, id.size() - 1))) {
+    if (absl::EndsWith(id, "/*") && criterion.size() > id.size() - 1 &&
+        absl::StartsWith(criterion, id.substr(0, id.size() - 1))) {
       return &declared;
     }
   }
@@ -76,7 +78,8 @@ const plugin::v1::Manifest::Criterion* ResultCollector::Declared(absl::string_vi
 // Turns references into digests, each once, in the order given.
 absl::StatusOr<std::vector<EvidenceTable::Cited>> ResultCollector::Resolve(
     google::protobuf::RepeatedPtrField<std::string>* references) {
-  if (references->size() > static_cast<int>(kMaxEvidencePerResult)) return TooMany("pieces of evidence", kMaxEvidencePerResult);
+  if (references->size() > static_cast<int>(kMaxEvidencePerResult))
+    return TooMany("pieces of evidence", kMaxEvidencePerResult);
   std::vector<EvidenceTable::Cited> cited;
   std::vector<std::string> digests;
   for (const std::string& reference : *references) {
@@ -92,9 +95,11 @@ absl::StatusOr<std::vector<EvidenceTable::Cited>> ResultCollector::Resolve(
 absl::Status ResultCollector::CheckObservation(v1::Observation& observation) {
   const std::string& name = observation.criterion();
   const auto* declared = Declared(name);
-  if (declared == nullptr || name.size() > 64) return Invalid("observation of", name, "the manifest does not declare it");
+  if (declared == nullptr || name.size() > 64)
+    return Invalid("observation of", name, "the manifest does not declare it");
   if (observation.method() < 1 || observation.method() > 6) return Invalid("observation of", name, "no such method");
-  if (observation.rationale().size() > kMaxRationaleBytes) return Invalid("observation of", name, "a rationale over 2,000 bytes");
+  if (observation.rationale().size() > kMaxRationaleBytes)
+    return Invalid("observation of", name, "a rationale over 2,000 bytes");
   auto cited = Resolve(observation.mutable_evidence());
   if (!cited.ok()) return Invalid("observation of", name, cited.status().message());
   if (observation.authorship() == v1::AUTHORSHIP_UNSPECIFIED) observation.set_authorship(evidence_.Derive(*cited));
@@ -106,12 +111,14 @@ absl::Status ResultCollector::CheckObservation(v1::Observation& observation) {
     case v1::Observation::NOT_OBSERVED_YET:
       observation.set_value(0);
       observation.set_standard_error(0);
-      return observation.rationale().empty() ? Invalid("observation of", name, "a state without a value needs a rationale")
-                                             : absl::OkStatus();
+      return observation.rationale().empty()
+                 ? Invalid("observation of", name, "a state without a value needs a rationale")
+                 : absl::OkStatus();
     default:
       return Invalid("observation of", name, "no such state");
   }
-  if (!InRange(observation.value(), 1)) return Invalid("observation of", name, "a value outside [0, 1] or not a number");
+  if (!InRange(observation.value(), 1))
+    return Invalid("observation of", name, "a value outside [0, 1] or not a number");
   if (!InRange(observation.standard_error(), 0.5)) {
     return Invalid("observation of", name, "a standard error outside [0, 0.5] or not a number");
   }
@@ -126,8 +133,10 @@ absl::Status ResultCollector::CheckObservation(v1::Observation& observation) {
 }
 
 absl::Status ResultCollector::CheckClaim(v1::Claim& claim) {
-  if (claim.id().empty() || claim.id().size() > 64 || claim.statement().empty()) return Invalid("claim", claim.id(), "id and statement are needed");
-  if (Declared(claim.criterion()) == nullptr) return Invalid("claim", claim.id(), "the manifest does not declare its criterion");
+  if (claim.id().empty() || claim.id().size() > 64 || claim.statement().empty())
+    return Invalid("claim", claim.id(), "id and statement are needed");
+  if (Declared(claim.criterion()) == nullptr)
+    return Invalid("claim", claim.id(), "the manifest does not declare its criterion");
   if (!claim.file().empty() && paths_.count(claim.file()) == 0) return Invalid("claim", claim.id(), "no such file");
   auto cited = Resolve(claim.mutable_evidence());
   if (!cited.ok()) return Invalid("claim", claim.id(), cited.status().message());
@@ -144,7 +153,8 @@ absl::Status ResultCollector::CheckFinding(v1::Finding& finding) {
     return Invalid("finding", name, "the manifest does not declare its criterion");
   }
   if (!finding.file().empty() && paths_.count(finding.file()) == 0) return Invalid("finding", name, "no such file");
-  if (finding.end_line() != 0 && finding.end_line() < finding.line()) return Invalid("finding", name, "lines run backwards");
+  if (finding.end_line() != 0 && finding.end_line() < finding.line())
+    return Invalid("finding", name, "lines run backwards");
   std::vector<EvidenceTable::Cited> cited;
   if (!finding.evidence().empty()) {
     auto one = evidence_.Cite(finding.evidence());
@@ -160,7 +170,8 @@ absl::Status ResultCollector::CheckFinding(v1::Finding& finding) {
     }
     finding.set_authorship(whose);
   }
-  return v1::Authorship_IsValid(finding.authorship()) ? absl::OkStatus() : Invalid("finding", name, "no such authorship");
+  return v1::Authorship_IsValid(finding.authorship()) ? absl::OkStatus()
+                                                      : Invalid("finding", name, "no such authorship");
 }
 
 absl::Status ResultCollector::ApplyExperiment(plugin::v1::Experiment& experiment, std::vector<v1::Claim>& claims) {
@@ -191,7 +202,8 @@ absl::Status ResultCollector::CheckCounts(const plugin::v1::Done& done) const {
   const auto differ = [](absl::string_view what, uint64_t said, size_t came) {
     return absl::InvalidArgumentError(absl::StrCat("the plugin's host counted ", said, " ", what, ", ", came, " came"));
   };
-  if (done.observations() != result_.observations.size()) return differ("observations", done.observations(), result_.observations.size());
+  if (done.observations() != result_.observations.size())
+    return differ("observations", done.observations(), result_.observations.size());
   if (done.claims() != result_.claims.size()) return differ("claims", done.claims(), result_.claims.size());
   if (done.experiments() != experiments_.size()) return differ("experiments", done.experiments(), experiments_.size());
   if (done.findings() != result_.findings.size()) return differ("findings", done.findings(), result_.findings.size());
@@ -209,8 +221,10 @@ absl::StatusOr<EvaluationResult> ResultCollector::Finish(const plugin::v1::Done&
     ASSAY_RETURN_IF_ERROR(CheckClaim(claim));
     if (!ids.insert(claim.id()).second) return Invalid("claim", claim.id(), "made twice");
   }
-  for (plugin::v1::Experiment& experiment : experiments_) ASSAY_RETURN_IF_ERROR(ApplyExperiment(experiment, result_.claims));
-  if (result_.claims.size() > kMaxClaims) return Invalid("claims", "", absl::StrCat("more than ", kMaxClaims, " with those tested"));
+  for (plugin::v1::Experiment& experiment : experiments_)
+    ASSAY_RETURN_IF_ERROR(ApplyExperiment(experiment, result_.claims));
+  if (result_.claims.size() > kMaxClaims)
+    return Invalid("claims", "", absl::StrCat("more than ", kMaxClaims, " with those tested"));
   for (v1::Finding& finding : result_.findings) ASSAY_RETURN_IF_ERROR(CheckFinding(finding));
   // The same thing reported twice for one criterion stays in the order it was reported.
   std::stable_sort(result_.observations.begin(), result_.observations.end(),

@@ -20,8 +20,9 @@ struct Artifact {
   std::string digest;
 };
 
-// What an evaluation found, checked. Evidence fields hold digests; authorship is filled in. Everything is sorted, so that
-// equal findings give equal bytes: observations by criterion, claims by id, findings by file, line, check, message.
+// What an evaluation found, checked. Evidence fields hold digests; authorship is filled in. Everything is sorted, so
+// that equal findings give equal bytes: observations by criterion, claims by id, findings by file, line, check,
+// message.
 struct EvaluationResult {
   std::vector<v1::Observation> observations;
   // Claims of this evaluator and, with the verdict an experiment gave, claims of others that it tested.
@@ -31,8 +32,8 @@ struct EvaluationResult {
   std::vector<EvidenceRecord> evidence;
 };
 
-// Collects the frames of one evaluation and judges them against the manifest. Nothing a host sends is believed: counts and
-// sizes are bounded here too. Not thread-safe.
+// Collects the frames of one evaluation and judges them against the manifest. Nothing a host sends is believed: counts
+// and sizes are bounded here too. Not thread-safe.
 class ResultCollector {
  public:
   // `prior_claims`: claims of evaluators this one depends on, which experiments may test. All must outlive it.
@@ -46,13 +47,14 @@ class ResultCollector {
   absl::Status TakeArtifact(const plugin::v1::ArtifactCall& call, const std::string& digest);
 
   // Judges all of it after Done OK. INVALID_ARGUMENT: the first thing that is wrong, with the name of the criterion,
-  // claim or check: a count that differs, a value that is not finite or out of range, no evidence or none of a kind that
-  // the manifest asks for, an undeclared criterion, a verdict on a claim nobody made.
+  // claim or check: a count that differs, a value that is not finite or out of range, no evidence or none of a kind
+  // that the manifest asks for, an undeclared criterion, a verdict on a claim nobody made.
   absl::StatusOr<EvaluationResult> Finish(const plugin::v1::Done& done);
 
  private:
   const plugin::v1::Manifest::Criterion* Declared(absl::string_view criterion) const;
-  absl::StatusOr<std::vector<EvidenceTable::Cited>> Resolve(google::protobuf::RepeatedPtrField<std::string>* references);
+  absl::StatusOr<std::vector<EvidenceTable::Cited>> Resolve(
+      google::protobuf::RepeatedPtrField<std::string>* references);
   absl::Status CheckObservation(v1::Observation& observation);
   absl::Status CheckClaim(v1::Claim& claim);
   absl::Status CheckFinding(v1::Finding& finding);

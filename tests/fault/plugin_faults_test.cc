@@ -108,9 +108,7 @@ TEST_P(PluginFaults, AbortCostsOneCrashAndNamesTheSignal) {
   EXPECT_THAT(outcome.reason, HasSubstr("signal 6"));
 }
 
-TEST_P(PluginFaults, ExitWithZeroIsACrashToo) {
-  EXPECT_EQ(RunThenServe("exit").outcome, Finished::PLUGIN_CRASHED);
-}
+TEST_P(PluginFaults, ExitWithZeroIsACrashToo) { EXPECT_EQ(RunThenServe("exit").outcome, Finished::PLUGIN_CRASHED); }
 
 TEST_P(PluginFaults, AnExceptionIsACrashWithItsText) {
   const EvaluationOutcome outcome = RunThenServe("throw");

@@ -27,7 +27,8 @@ const assay::plugin::v1::Manifest::Evaluator& Evaluator() {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::vector<EvaluationInput> inputs = {{"a.js", "one\ntwo\n", assay::Digest(), false, assay::v1::CANDIDATE, {}}};
+  const std::vector<EvaluationInput> inputs = {
+      {"a.js", "one\ntwo\n", assay::Digest(), false, assay::v1::CANDIDATE, {}}};
   const std::vector<assay::v1::Claim> prior;
   EvidenceTable evidence(inputs, assay::v1::Evidence::ARTIFACT, false);
   ResultCollector collector(Evaluator(), inputs, prior, evidence);

@@ -13,7 +13,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   assay::UniqueFd fd(::memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (::pwrite(fd.get(), data, size, 0) != static_cast<ssize_t>(size) || !assay::archive::SealPack(fd.get()).ok()) return 0;
+  if (::pwrite(fd.get(), data, size, 0) != static_cast<ssize_t>(size) || !assay::archive::SealPack(fd.get()).ok())
+    return 0;
   const auto pack = assay::archive::Pack::Open(std::move(fd));
   if (!pack.ok()) return 0;
   pack->Verify().IgnoreError();

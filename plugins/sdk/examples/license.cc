@@ -67,8 +67,8 @@ class License final : public sdk::Evaluator {
       observation.rationale = "no file LICENSE";
       return evaluation.Observe(observation);
     }
-    const auto artifact = evaluation.PutArtifact("license.json", "application/json",
-                                                 "{\"file\": " + sdk::QuoteJson(text->path) + "}");
+    const auto artifact =
+        evaluation.PutArtifact("license.json", "application/json", "{\"file\": " + sdk::QuoteJson(text->path) + "}");
     if (!artifact.ok()) return artifact.status();
     observation.value = 1;
     observation.standard_error = 0.2;

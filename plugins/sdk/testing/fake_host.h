@@ -263,7 +263,8 @@ class FakeHost {
   static bool IsUtf8(std::string_view text);
   static std::string Text(assay_str text) { return text.size == 0 ? "" : std::string(text.data, text.size); }
   bool TakeText(const char* what, assay_str raw, std::string& out, size_t max_bytes);
-  bool TakeEvidence(const std::string& what, const assay_evidence* raw, uint64_t count, std::vector<assay_evidence>& out);
+  bool TakeEvidence(const std::string& what, const assay_evidence* raw, uint64_t count,
+                    std::vector<assay_evidence>& out);
   const Declared* FindDeclared(std::string_view criterion) const;
   bool CheckCriterion(const std::string& what, const std::string& criterion);
   bool CheckPlace(const std::string& what, const std::string& path, uint32_t line, uint32_t end_line);

@@ -159,7 +159,8 @@ inline assay_status FakeHost::OnClaim(const assay_claim* raw) {
     return Refuse("claim: struct_size does not reach `evidence`");
   }
   RecordedClaim claim;
-  if (!TakeText("claim.id", raw->id, claim.id, 64) || !TakeText("claim.criterion", raw->criterion, claim.criterion, 64) ||
+  if (!TakeText("claim.id", raw->id, claim.id, 64) ||
+      !TakeText("claim.criterion", raw->criterion, claim.criterion, 64) ||
       !TakeText("claim.statement", raw->statement, claim.statement, 2000) ||
       !TakeText("claim.path", raw->path, claim.path, 4096)) {
     return ASSAY_E_ARGUMENT;
@@ -449,9 +450,7 @@ inline const void* FakeHost::Extension(const char* id) {
       [](assay_handle e, const assay_observation* o) {
         return With(e, ASSAY_E_STALE, [&](H& h) { return h.OnObservation(o); });
       },
-      [](assay_handle e, const assay_claim* c) {
-        return With(e, ASSAY_E_STALE, [&](H& h) { return h.OnClaim(c); });
-      },
+      [](assay_handle e, const assay_claim* c) { return With(e, ASSAY_E_STALE, [&](H& h) { return h.OnClaim(c); }); },
       [](assay_handle e, const assay_experiment* x) {
         return With(e, ASSAY_E_STALE, [&](H& h) { return h.OnExperiment(x); });
       },
@@ -494,13 +493,13 @@ inline const void* FakeHost::Extension(const char* id) {
           return ASSAY_OK;
         });
       }};
-  static const assay_ext_progress_v1 progress = {
-      ASSAY_SIZE_THROUGH(assay_ext_progress_v1, report), [](assay_handle e, assay_str phase, uint64_t done, uint64_t total) {
-        With(e, 0, [&](H& h) {
-          h.result_.progress.push_back({Text(phase), done, total});
-          return 0;
-        });
-      }};
+  static const assay_ext_progress_v1 progress = {ASSAY_SIZE_THROUGH(assay_ext_progress_v1, report),
+                                                 [](assay_handle e, assay_str phase, uint64_t done, uint64_t total) {
+                                                   With(e, 0, [&](H& h) {
+                                                     h.result_.progress.push_back({Text(phase), done, total});
+                                                     return 0;
+                                                   });
+                                                 }};
   static const assay_ext_exec_v1 exec = {
       ASSAY_SIZE_THROUGH(assay_ext_exec_v1, signal),
       [](assay_handle e, assay_str* reason) {
@@ -544,10 +543,10 @@ inline const void* FakeHost::Extension(const char* id) {
           return ASSAY_OK;
         });
       }};
-  const std::pair<const char*, const void*> offered[] = {
-      {ASSAY_EXT_RESULT, &result}, {ASSAY_EXT_INPUTS, &inputs},     {ASSAY_EXT_ARTIFACTS, &artifacts},
-      {ASSAY_EXT_PRIOR, &prior},   {ASSAY_EXT_PROGRESS, &progress}, {ASSAY_EXT_EXEC, &exec},
-      {ASSAY_EXT_LOADGEN, &loadgen}};
+  const std::pair<const char*, const void*> offered[] = {{ASSAY_EXT_RESULT, &result},       {ASSAY_EXT_INPUTS, &inputs},
+                                                         {ASSAY_EXT_ARTIFACTS, &artifacts}, {ASSAY_EXT_PRIOR, &prior},
+                                                         {ASSAY_EXT_PROGRESS, &progress},   {ASSAY_EXT_EXEC, &exec},
+                                                         {ASSAY_EXT_LOADGEN, &loadgen}};
   for (const auto& [name, table] : offered) {
     if (std::strcmp(name, id) == 0) return table;
   }
@@ -555,34 +554,35 @@ inline const void* FakeHost::Extension(const char* id) {
 }
 
 inline const assay_host_v1& FakeHost::HostTable() {
-  static const assay_host_v1 table = {
-      ASSAY_SIZE_THROUGH(assay_host_v1, set_error),
-      &FakeHost::Extension,
-      [](assay_handle e) -> int32_t {
-        return With(e, int32_t{ASSAY_GONE}, [](FakeHost& h) -> int32_t {
-          ++h.stop_calls_;
-          if (h.cancel_after_ != 0 && h.stop_calls_ >= h.cancel_after_) return ASSAY_CANCELLED;
-          return h.now_ >= h.deadline_ ? ASSAY_DEADLINE : ASSAY_RUN;
-        });
-      },
-      []() -> uint64_t {
-        std::lock_guard<std::mutex> lock(registry_mutex());
-        return current() == nullptr ? 0 : current()->now_;
-      },
-      [](assay_handle, uint32_t level, const char* text, uint64_t size) {
-        std::lock_guard<std::mutex> lock(registry_mutex());
-        FakeHost* host = current();
-        if (host == nullptr) return;
-        if (level > ASSAY_LOG_ERROR) host->Violation("log: level " + std::to_string(level));
-        host->result_.log.emplace_back(text, static_cast<size_t>(size));
-      },
-      [](assay_handle, assay_status code, const char* text, uint64_t size) {
-        std::lock_guard<std::mutex> lock(registry_mutex());
-        FakeHost* host = current();
-        if (host == nullptr) return;
-        if (code >= 0) host->Violation("set_error: the code must be negative");
-        host->result_.message.assign(text, static_cast<size_t>(size));
-      }};
+  static const assay_host_v1 table = {ASSAY_SIZE_THROUGH(assay_host_v1, set_error),
+                                      &FakeHost::Extension,
+                                      [](assay_handle e) -> int32_t {
+                                        return With(e, int32_t{ASSAY_GONE}, [](FakeHost& h) -> int32_t {
+                                          ++h.stop_calls_;
+                                          if (h.cancel_after_ != 0 && h.stop_calls_ >= h.cancel_after_)
+                                            return ASSAY_CANCELLED;
+                                          return h.now_ >= h.deadline_ ? ASSAY_DEADLINE : ASSAY_RUN;
+                                        });
+                                      },
+                                      []() -> uint64_t {
+                                        std::lock_guard<std::mutex> lock(registry_mutex());
+                                        return current() == nullptr ? 0 : current()->now_;
+                                      },
+                                      [](assay_handle, uint32_t level, const char* text, uint64_t size) {
+                                        std::lock_guard<std::mutex> lock(registry_mutex());
+                                        FakeHost* host = current();
+                                        if (host == nullptr) return;
+                                        if (level > ASSAY_LOG_ERROR)
+                                          host->Violation("log: level " + std::to_string(level));
+                                        host->result_.log.emplace_back(text, static_cast<size_t>(size));
+                                      },
+                                      [](assay_handle, assay_status code, const char* text, uint64_t size) {
+                                        std::lock_guard<std::mutex> lock(registry_mutex());
+                                        FakeHost* host = current();
+                                        if (host == nullptr) return;
+                                        if (code >= 0) host->Violation("set_error: the code must be negative");
+                                        host->result_.message.assign(text, static_cast<size_t>(size));
+                                      }};
   return table;
 }
 

@@ -119,7 +119,8 @@ absl::StatusOr<UniqueFd> OpenBelow(int folder, const std::string& path) {
   UniqueFd at(::fcntl(folder, F_DUPFD_CLOEXEC, 0));
   size_t start = 0;
   for (size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', start)) {
-    at.reset(::openat(at.get(), path.substr(start, slash - start).c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    at.reset(
+        ::openat(at.get(), path.substr(start, slash - start).c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!at.is_open()) return ErrnoStatus(errno, JsonQuote(path));
     start = slash + 1;
   }

@@ -11,16 +11,14 @@ namespace {
 // The C functions have no room for a context and a process has one plugin: this is the only mutable global there is.
 HostSide* side = nullptr;
 
-const assay_ext_result_v1 kResult = {
-    ASSAY_SIZE_THROUGH(assay_ext_result_v1, finding),
-    [](assay_handle e, const assay_observation* o) { return side->Observation(e, o); },
-    [](assay_handle e, const assay_claim* c) { return side->Claim(e, c); },
-    [](assay_handle e, const assay_experiment* x) { return side->Experiment(e, x); },
-    [](assay_handle e, const assay_finding* f) { return side->Finding(e, f); }};
+const assay_ext_result_v1 kResult = {ASSAY_SIZE_THROUGH(assay_ext_result_v1, finding),
+                                     [](assay_handle e, const assay_observation* o) { return side->Observation(e, o); },
+                                     [](assay_handle e, const assay_claim* c) { return side->Claim(e, c); },
+                                     [](assay_handle e, const assay_experiment* x) { return side->Experiment(e, x); },
+                                     [](assay_handle e, const assay_finding* f) { return side->Finding(e, f); }};
 
 const assay_ext_inputs_v1 kInputs = {
-    ASSAY_SIZE_THROUGH(assay_ext_inputs_v1, span),
-    [](assay_handle e) { return side->InputCount(e); },
+    ASSAY_SIZE_THROUGH(assay_ext_inputs_v1, span), [](assay_handle e) { return side->InputCount(e); },
     [](assay_handle e, uint64_t i, assay_input* out) { return side->GetInput(e, i, out); },
     [](assay_handle e, uint64_t i, assay_bytes* out) { return side->GetBytes(e, i, out); },
     [](assay_handle e, uint64_t i, uint32_t line, uint32_t end_line, assay_evidence* out) {
@@ -34,8 +32,7 @@ const assay_ext_artifacts_v1 kArtifacts = {
     }};
 
 const assay_ext_prior_v1 kPrior = {
-    ASSAY_SIZE_THROUGH(assay_ext_prior_v1, artifact),
-    [](assay_handle e) { return side->PriorClaimCount(e); },
+    ASSAY_SIZE_THROUGH(assay_ext_prior_v1, artifact), [](assay_handle e) { return side->PriorClaimCount(e); },
     [](assay_handle e, uint64_t i, assay_prior_claim* out) { return side->PriorClaim(e, i, out); },
     [](assay_handle e, assay_str evaluator, assay_str name, assay_bytes* out) {
       return side->PriorArtifact(e, evaluator, name, out);
@@ -57,17 +54,15 @@ const assay_ext_exec_v1 kExec = {
     },
     [](assay_handle p, int32_t number, uint32_t to_listener) { return side->Signal(p, number, to_listener); }};
 
-const assay_ext_loadgen_v1 kLoadgen = {
-    ASSAY_SIZE_THROUGH(assay_ext_loadgen_v1, run),
-    [](assay_handle e, assay_handle p, assay_bytes plan, assay_bytes* result, assay_evidence* out) {
-      return side->RunLoad(e, p, plan, result, out);
-    }};
+const assay_ext_loadgen_v1 kLoadgen = {ASSAY_SIZE_THROUGH(assay_ext_loadgen_v1, run),
+                                       [](assay_handle e, assay_handle p, assay_bytes plan, assay_bytes* result,
+                                          assay_evidence* out) { return side->RunLoad(e, p, plan, result, out); }};
 
 const void* Extension(const char* id) {
   if (id == nullptr) return nullptr;
   const std::pair<const char*, const void*> offered[] = {
-      {ASSAY_EXT_RESULT, &kResult}, {ASSAY_EXT_INPUTS, &kInputs},     {ASSAY_EXT_ARTIFACTS, &kArtifacts},
-      {ASSAY_EXT_PRIOR, &kPrior},   {ASSAY_EXT_PROGRESS, &kProgress}, {ASSAY_EXT_EXEC, &kExec},
+      {ASSAY_EXT_RESULT, &kResult},  {ASSAY_EXT_INPUTS, &kInputs},     {ASSAY_EXT_ARTIFACTS, &kArtifacts},
+      {ASSAY_EXT_PRIOR, &kPrior},    {ASSAY_EXT_PROGRESS, &kProgress}, {ASSAY_EXT_EXEC, &kExec},
       {ASSAY_EXT_LOADGEN, &kLoadgen}};
   for (const auto& [name, table] : offered) {
     if (std::strcmp(name, id) == 0) return table;

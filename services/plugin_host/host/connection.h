@@ -24,8 +24,8 @@ struct Arrived {
 };
 
 // The host's side of the socket pair. One thread of its own reads frames and sends heartbeats; what is for the eval
-// thread waits in a queue. When the other side is gone, or the descriptor was closed, the process ends at once: there is
-// nobody left to work for. Thread-safe.
+// thread waits in a queue. When the other side is gone, or the descriptor was closed, the process ends at once: there
+// is nobody left to work for. Thread-safe.
 class Connection {
  public:
   // Exit code that tells the evaluator that the connection broke on this side.

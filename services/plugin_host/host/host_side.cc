@@ -312,7 +312,8 @@ assay_status HostSide::GetBytes(assay_handle handle, uint64_t index, assay_bytes
   return ASSAY_OK;
 }
 
-assay_status HostSide::Span(assay_handle handle, uint64_t index, uint32_t line, uint32_t end_line, assay_evidence* out) {
+assay_status HostSide::Span(assay_handle handle, uint64_t index, uint32_t line, uint32_t end_line,
+                            assay_evidence* out) {
   Mark("inputs.span");
   plugin::v1::Frame frame;
   {
@@ -321,7 +322,8 @@ assay_status HostSide::Span(assay_handle handle, uint64_t index, uint32_t line, 
     if (out == nullptr || index >= inputs_.inputs.size()) return Refuse(ASSAY_E_ARGUMENT, "inputs.span: no such input");
     const EvaluationInputs::Input& input = inputs_.inputs[index];
     if (!HasLines(input.content, line, end_line)) {
-      return Refuse(ASSAY_E_ARGUMENT, absl::StrCat("inputs.span: no lines ", line, " to ", end_line, " in ", input.path));
+      return Refuse(ASSAY_E_ARGUMENT,
+                    absl::StrCat("inputs.span: no lines ", line, " to ", end_line, " in ", input.path));
     }
     if (++spans_ > kMaxSpans) return Refuse(ASSAY_E_LIMIT, absl::StrCat("more than ", kMaxSpans, " spans"));
     frame.set_request_id(connection_.NextRequest());
@@ -344,11 +346,13 @@ assay_status HostSide::PutArtifact(assay_handle handle, assay_str name, assay_st
   {
     absl::MutexLock lock(&mutex_);
     if (!Alive(handle)) return ASSAY_E_STALE;
-    if (out == nullptr || name.size == 0 || name.size > kMaxNameBytes || (content.size > 0 && content.data == nullptr)) {
+    if (out == nullptr || name.size == 0 || name.size > kMaxNameBytes ||
+        (content.size > 0 && content.data == nullptr)) {
       return Refuse(ASSAY_E_ARGUMENT, absl::StrCat("artifact: a name of 1 to ", kMaxNameBytes, " bytes is needed"));
     }
     if (content.size > kMaxArtifactBytes) return Refuse(ASSAY_E_LIMIT, "artifact: more than 3 MiB");
-    if (++artifacts_ > kMaxArtifacts) return Refuse(ASSAY_E_LIMIT, absl::StrCat("more than ", kMaxArtifacts, " artifacts"));
+    if (++artifacts_ > kMaxArtifacts)
+      return Refuse(ASSAY_E_LIMIT, absl::StrCat("more than ", kMaxArtifacts, " artifacts"));
     plugin::v1::ArtifactCall& call = *frame.mutable_call()->mutable_artifact();
     call.set_name(Text(name));
     call.set_media_type(Text(type, kMaxNameBytes));

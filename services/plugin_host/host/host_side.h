@@ -37,9 +37,9 @@ struct EvaluationInputs {
   std::vector<Input> inputs;
 };
 
-// What the host's functions work on: one evaluation at a time. The C functions carry no context, so there is exactly one
-// object of this class in the process; abi_tables.cc holds the pointer. Functions marked [any] lock; [eval] ones wait for
-// replies without the lock.
+// What the host's functions work on: one evaluation at a time. The C functions carry no context, so there is exactly
+// one object of this class in the process; abi_tables.cc holds the pointer. Functions marked [any] lock; [eval] ones
+// wait for replies without the lock.
 class HostSide {
  public:
   // `breadcrumb` points to a page shared with the evaluator that holds the name of the last call.
@@ -68,7 +68,8 @@ class HostSide {
   assay_status GetBytes(assay_handle handle, uint64_t index, assay_bytes* out);
   assay_status Span(assay_handle handle, uint64_t index, uint32_t line, uint32_t end_line, assay_evidence* out);
 
-  assay_status PutArtifact(assay_handle handle, assay_str name, assay_str type, assay_bytes content, assay_evidence* out);
+  assay_status PutArtifact(assay_handle handle, assay_str name, assay_str type, assay_bytes content,
+                           assay_evidence* out);
   uint64_t PriorClaimCount(assay_handle handle);
   assay_status PriorClaim(assay_handle handle, uint64_t index, assay_prior_claim* out);
   assay_status PriorArtifact(assay_handle handle, assay_str evaluator, assay_str name, assay_bytes* out);
@@ -92,7 +93,8 @@ class HostSide {
   assay_status Refuse(assay_status code, std::string why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool EvidenceText(assay_evidence evidence, std::string& out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   template <typename Field>
-  assay_status EvidenceList(const assay_evidence* raw, uint64_t count, Field* out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  assay_status EvidenceList(const assay_evidence* raw, uint64_t count, Field* out)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SendResult(plugin::v1::Frame& frame) { connection_.Send(frame, false); }
   // Sends the call and waits; evidence, when there is one, is remembered under the call's number.
   plugin::v1::Reply Call(plugin::v1::Frame& frame, assay_evidence* evidence);

@@ -183,7 +183,8 @@ assay_status HostSide::RunLoad(assay_handle handle, assay_handle process, assay_
     absl::MutexLock lock(&mutex_);
     if (!Alive(handle)) return ASSAY_E_STALE;
     if (result == nullptr || out == nullptr || plan.size > kMaxPlanBytes || (plan.size > 0 && plan.data == nullptr)) {
-      return Refuse(ASSAY_E_ARGUMENT, absl::StrCat("loadgen.run: a plan of at most ", kMaxPlanBytes, " bytes is needed"));
+      return Refuse(ASSAY_E_ARGUMENT,
+                    absl::StrCat("loadgen.run: a plan of at most ", kMaxPlanBytes, " bytes is needed"));
     }
   }
   const uint64_t number = Object(process);

@@ -33,8 +33,8 @@ absl::Status CheckFile(int fd, const std::string& expected) {
 }
 
 absl::StatusOr<const assay_plugin_v1*> Negotiate(void* library) {
-  const auto negotiate =
-      reinterpret_cast<assay_status (*)(const assay_negotiate_in*, assay_negotiate_out*)>(::dlsym(library, "assay_negotiate"));
+  const auto negotiate = reinterpret_cast<assay_status (*)(const assay_negotiate_in*, assay_negotiate_out*)>(
+      ::dlsym(library, "assay_negotiate"));
   if (negotiate == nullptr) return absl::InvalidArgumentError("the plugin exports no assay_negotiate");
   assay_negotiate_in in{};
   in.struct_size = ASSAY_SIZE_THROUGH(assay_negotiate_in, host_version);
@@ -47,10 +47,12 @@ absl::StatusOr<const assay_plugin_v1*> Negotiate(void* library) {
   out.struct_size = ASSAY_SIZE_THROUGH(assay_negotiate_out, plugin);
   const assay_status status = negotiate(&in, &out);
   if (status != ASSAY_OK) {
-    return absl::InvalidArgumentError(absl::StrCat("assay_negotiate answered ", status, " to ABI major ", ASSAY_ABI_MAJOR));
+    return absl::InvalidArgumentError(
+        absl::StrCat("assay_negotiate answered ", status, " to ABI major ", ASSAY_ABI_MAJOR));
   }
   if (out.magic != ASSAY_MAGIC || out.major != ASSAY_ABI_MAJOR) {
-    return absl::InvalidArgumentError(absl::StrCat("the plugin speaks ABI major ", out.major, ", this host ", ASSAY_ABI_MAJOR));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the plugin speaks ABI major ", out.major, ", this host ", ASSAY_ABI_MAJOR));
   }
   if (out.plugin == nullptr || !ASSAY_HAS(out.plugin, assay_plugin_v1, destroy)) {
     return absl::InvalidArgumentError("the plugin's table lacks functions of ABI 1.0");

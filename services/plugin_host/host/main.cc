@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// assay-plugin-host <digest>: loads the plugin in descriptor 4 (a sealed memory file with that digest) and evaluates what
-// is asked over descriptor 3. Descriptor 5 is a shared page with the name of the last call. One plugin version for the
-// life of the process.
+// assay-plugin-host <digest>: loads the plugin in descriptor 4 (a sealed memory file with that digest) and evaluates
+// what is asked over descriptor 3. Descriptor 5 is a shared page with the name of the last call. One plugin version for
+// the life of the process.
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -115,7 +115,8 @@ class Session {
     args.attempt = body.attempt();
     args.deadline_ns = body.deadline_nanoseconds();
     args.seed = body.seed();
-    args.parameters_json = {reinterpret_cast<const uint8_t*>(body.parameters_json().data()), body.parameters_json().size()};
+    args.parameters_json = {reinterpret_cast<const uint8_t*>(body.parameters_json().data()),
+                            body.parameters_json().size()};
     side_.Mark("evaluate");
     const assay_status status = plugin_.table->evaluate(self_, &args);
     side_.Mark("idle");

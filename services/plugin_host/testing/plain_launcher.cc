@@ -58,7 +58,8 @@ class PlainProcess final : public sandbox::Process {
 
   absl::StatusOr<ExitInfo> Wait(absl::Duration timeout) override {
     absl::MutexLock lock(&mutex_);
-    if (!mutex_.AwaitWithTimeout(absl::Condition(&ended_), timeout)) return absl::DeadlineExceededError("it still runs");
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&ended_), timeout))
+      return absl::DeadlineExceededError("it still runs");
     return exit_;
   }
 
@@ -100,8 +101,8 @@ class PlainProcess final : public sandbox::Process {
 };
 
 // Between fork and exec: system calls alone.
-[[noreturn]] void Become(const std::vector<std::pair<int, int>>& descriptors, char* const* argv, char* const* environment,
-                         const char* directory) {
+[[noreturn]] void Become(const std::vector<std::pair<int, int>>& descriptors, char* const* argv,
+                         char* const* environment, const char* directory) {
   ::setpgid(0, 0);
   sigset_t none;
   sigemptyset(&none);
