@@ -86,18 +86,21 @@ class EnvironmentReader {
   void Call(Node call) {
     const std::string origin = model_.OriginOf(CalleeOf(call));
     const std::string_view package = PackageOfOrigin(origin), name = CalleeName(call);
-    const auto arguments = ArgumentsOf(call);
-    const bool given = std::any_of(arguments.begin(), arguments.end(), [&](Node argument) {
-      return IsEnvironment(argument) || IsEnvironment(model_.Resolve(argument).node) || IsEnvironmentParameter(model_, argument);
-    });
     const bool validates = text::IsOneOf(name, {"parse", "safeParse", "parseAsync", "validate", "validateSync", "validateAsync", "cleanEnv", "attempt", "assert", "plainToInstance", "plainToClass", "check"});
     // These read the environment by themselves.
     const bool implicit = (package == "convict" && name == "validate") || (package == "dotenv-safe") || (package == "env-schema") || (package == "env-var" && text::IsOneOf(name, {"required"})) ||
                           (package == "@t3-oss/env-core");
-    if (!(given && (IsSchemaPackage(package) || validates)) && !implicit) return;
+    if (!implicit && ((!validates && !IsSchemaPackage(package)) || !IsGivenEnvironment(call))) return;
     const bool stops = implicit || StopsByItself(name) || ChecksResult(call);
     if (!schema || (stops && !schema_stops)) schema = model_.SpanOf(call);
     schema_stops |= stops;
+  }
+
+  bool IsGivenEnvironment(Node call) const {
+    const auto arguments = ArgumentsOf(call);
+    return std::any_of(arguments.begin(), arguments.end(), [&](Node argument) {
+      return IsEnvironment(argument) || IsEnvironment(model_.Resolve(argument).node) || IsEnvironmentParameter(model_, argument);
+    });
   }
 
   // safeParse and validate return what is wrong; somebody has to look at it and stop.
@@ -157,12 +160,14 @@ class EnvironmentReader {
     variables.emplace(name, model_.SpanOf(use));
     if (IsOptionalUse(use)) optional.insert(name);
     if (IsDirectUse(use)) direct.emplace(name, model_.SpanOf(use));
-    if (checked.contains(name) || !StopsWithout(model_, name)) return;
+    // Asked once for each name, however often it is read.
+    if (!asked_.insert(name).second || !StopsWithout(model_, name)) return;
     checked.insert(name);
     own_checks.push_back(model_.SpanOf(use));
   }
 
   const Model& model_;
+  std::set<std::string> asked_;
 };
 
 // A variable without which a server cannot do its work: addresses of what it depends on, and secrets.

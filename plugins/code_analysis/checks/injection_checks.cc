@@ -14,6 +14,9 @@ namespace assay::code_analysis {
 namespace {
 
 constexpr size_t kMaxEvidence = 12;
+// Sinks beyond these are counted and not followed.
+constexpr size_t kMaxFollowed = 5'000;
+constexpr size_t kMaxHarmful = 200;
 
 // Collects what one kind of sink shows and turns it into the observation.
 class SinkJudge {
@@ -25,12 +28,18 @@ class SinkJudge {
     ++sinks_;
     if (safe_form && safe_.size() < kMaxEvidence) safe_.push_back(model_.SpanOf(sink));
   }
+  // Request data that reaches a sink.
+  std::optional<Taint> Follow(Node expression, Node sink) {
+    if (++followed_ > kMaxFollowed || harmful_.size() >= kMaxHarmful) return std::nullopt;
+    return TaintReaching(model_, expression, sink);
+  }
   // False when the place was reported before.
   bool Report(Node sink, const Taint& taint, std::string_view becomes) {
     return ReportPlace(sink, text::Cat({"The code suggests that ", Code(taint.text), ", which a client chooses, becomes ", becomes, "."}));
   }
   bool ReportPlace(Node sink, std::string message) {
     const Span span = model_.SpanOf(sink);
+    if (harmful_.size() >= kMaxHarmful) return false;
     for (const Span& known : harmful_) {
       if (known.file == span.file && known.line == span.line) return false;
     }
@@ -61,7 +70,7 @@ class SinkJudge {
  private:
   const Model& model_;
   Reporter& reporter_;
-  size_t sinks_ = 0;
+  size_t sinks_ = 0, followed_ = 0;
   std::vector<Span> harmful_, safe_;
 };
 
@@ -109,7 +118,7 @@ void SqlInjection(const Model& model, Reporter& reporter) {
                       const bool parametrised = ArgumentsOf(call).size() > 1 && !ArgumentOf(call, 1).IsFunction();
                       judge.Saw(call, is_sql && (parametrised || ObjectBehind(model, ArgumentOf(call, 0))));
                       if (!is_sql) return;
-                      if (const auto taint = TaintReaching(model, sql, call)) judge.Report(call, *taint, "part of the text of an SQL statement");
+                      if (const auto taint = judge.Follow(sql, call)) judge.Report(call, *taint, "part of the text of an SQL statement");
                     });
   judge.Observe("No SQL statement was found.", "SQL statements");
 }
@@ -136,13 +145,13 @@ void CommandInjection(const Model& model, Reporter& reporter) {
                       const std::string_view name = CalleeName(call);
                       const bool shell = RunsInShell(model, call, name);
                       judge.Saw(call, !shell);
-                      if (const auto taint = TaintReaching(model, ArgumentOf(call, 0), call)) {
+                      if (const auto taint = judge.Follow(ArgumentOf(call, 0), call)) {
                         judge.Report(call, *taint, shell ? "part of a command that a shell interprets" : "the program that is started");
                         return;
                       }
                       if (!shell || text::IsOneOf(name, {"exec", "execSync"})) return;
                       for (const Node argument : ObjectBehind(model, ArgumentOf(call, 1)) ? std::vector<Node>() : std::vector<Node>{ArgumentOf(call, 1)}) {
-                        const auto taint = TaintReaching(model, argument, call);
+                        const auto taint = judge.Follow(argument, call);
                         if (taint) judge.Report(call, *taint, "part of a command that a shell interprets (`shell` is set)");
                       }
                     });
@@ -172,7 +181,7 @@ void PathTraversal(const Model& model, Reporter& reporter) {
                     [&](Node call) {
                       if (!IsFileOrigin(model.OriginOf(CalleeOf(call)))) return;
                       judge.Saw(call, false);
-                      if (const auto taint = TaintReaching(model, ArgumentOf(call, 0), call)) {
+                      if (const auto taint = judge.Follow(ArgumentOf(call, 0), call)) {
                         judge.Report(call, *taint, "part of a path in the file system without staying below a folder");
                       }
                     });
@@ -182,7 +191,7 @@ void PathTraversal(const Model& model, Reporter& reporter) {
     const bool rooted = HasRoot(model, call);
     judge.Saw(call, rooted);
     if (rooted) return;
-    if (const auto taint = TaintReaching(model, ArgumentOf(call, 0), call)) {
+    if (const auto taint = judge.Follow(ArgumentOf(call, 0), call)) {
       judge.Report(call, *taint, "part of the path of a file that is sent, without `root`");
     }
   });
@@ -234,7 +243,7 @@ void OpenRedirect(const Model& model, Reporter& reporter) {
     const bool fixed = StringValue(leading).has_value() || leading.Is(Kind::kTemplate);
     judge.Saw(call, fixed);
     if (fixed) return;
-    const auto taint = TaintReaching(model, leading, call);
+    const auto taint = judge.Follow(leading, call);
     if (taint && IsChosenByALink(taint->text)) judge.Report(call, *taint, "the address a browser is sent to, so that a link or form can lead anywhere through this site");
   });
   judge.Observe("Nothing is redirected.", "Redirects");
@@ -261,7 +270,7 @@ void CodeInjection(const Model& model, Reporter& reporter) {
                         seen_any = true;
                       }
                       if (code.IsFunction() || (timer && FixedText(model, code).empty() && !code.Bare().Is(Kind::kMember))) return;
-                      if (const auto taint = TaintReaching(model, code, call)) {
+                      if (const auto taint = judge.Follow(code, call)) {
                         judge.Saw(call, false);
                         judge.Report(call, *taint, name == "require" ? "the name of a module that is loaded" : "code that this process runs");
                         return;

@@ -2,6 +2,7 @@
 #include "plugins/code_analysis/checks/repeated_queries.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -114,8 +115,9 @@ class QueryJudge {
     }
     const std::optional<Loop> loop = LoopAround(call);
     if (!loop || !loop->iterable || !Uses(call, *loop)) return;
+    if (!AnswersRequests(call)) return;
     const Node inside = query ? call : QueryInside(call);
-    if (!inside || IsDeliberate(call, inside, *loop) || !IsLongList(loop->iterable, 0) || !AnswersRequests(call)) return;
+    if (!inside || !IsLongList(loop->iterable, 0) || IsDeliberate(call, inside, *loop)) return;
     const Span span = model_.SpanOf(call);
     for (const Span& known : places_) {
       if (known.file == span.file && known.line == span.line) return;
@@ -158,10 +160,16 @@ class QueryJudge {
 
   // A query that reads, directly in the function of the repository that the call runs. Functions that write do so in
   // turn for reasons of their own.
-  Node QueryInside(Node call) const {
+  Node QueryInside(Node call) {
     const Node function = model_.FunctionCalledBy(call);
+    if (!function) return {};
+    const auto [known, is_new] = query_inside_.try_emplace({function.tree(), function.id()});
+    if (is_new) known->second = FirstRead(function);
+    return known->second;
+  }
+
+  Node FirstRead(Node function) const {
     Node found;
-    if (!function) return found;
     for (const Node node : function.Descendants()) {
       if (!node.Is(Kind::kCall) || !IsQuery(node)) continue;
       if (model_.DatabaseCall(node) == DatabaseKind::kWrite) return {};
@@ -263,6 +271,7 @@ class QueryJudge {
   size_t queries_ = 0;
   Span first_;
   std::vector<Span> places_, batches_;
+  std::map<std::pair<const SyntaxTree*, uint32_t>, Node> query_inside_;  // by function
 };
 
 }  // namespace

@@ -105,8 +105,8 @@ class CookieJudge {
   void Judge(Node call, Node options, bool http_only_default, bool secure_needed) {
     const Flag http_only = FlagOf(model_, options, "httpOnly"), secure = FlagOf(model_, options, "secure"), same_site = FlagOf(model_, options, "sameSite");
     const bool readable = http_only == Flag::kOff || (http_only == Flag::kMissing && !http_only_default);
-    const bool plain = (secure == Flag::kOff || (secure == Flag::kMissing && secure_needed)) && !IsTurnedOnLater(model_, "secure");
-    const bool cross_site = same_site == Flag::kOff || (same_site == Flag::kMissing && !IsTurnedOnLater(model_, "sameSite"));
+    const bool plain = (secure == Flag::kOff || (secure == Flag::kMissing && secure_needed)) && !secure_later_;
+    const bool cross_site = same_site == Flag::kOff || (same_site == Flag::kMissing && !same_site_later_);
     std::vector<std::string> missing;
     if (readable) missing.emplace_back("httpOnly");
     if (plain) missing.emplace_back("secure");
@@ -137,6 +137,7 @@ class CookieJudge {
   Reporter& reporter_;
   std::vector<Span> seen_, problems_;
   std::vector<std::string> names_;
+  const bool secure_later_ = IsTurnedOnLater(model_, "secure"), same_site_later_ = IsTurnedOnLater(model_, "sameSite");
   bool http_only_ = false, secure_ = false, same_site_ = false;
 };
 

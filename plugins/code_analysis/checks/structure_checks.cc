@@ -25,9 +25,15 @@ constexpr size_t kMaxEvidence = 12;
 constexpr uint32_t kManyStatements = 40;
 constexpr uint32_t kManyBranches = 15;
 
-bool Takes(const Model& model, const ModuleEdge& edge) {
-  const Module &from = *model.modules()[edge.from], &to = *model.modules()[edge.to];
-  return !edge.type_only && from.role == Role::kServer && to.role == Role::kServer && edge.from != edge.to && !HoldsOnlyTypes(to);
+// The imports between modules of the server that are there when it runs.
+std::vector<ModuleEdge> RuntimeEdges(const Model& model) {
+  std::vector<bool> runs(model.modules().size());
+  for (size_t i = 0; i < runs.size(); ++i) runs[i] = model.modules()[i]->role == Role::kServer && !HoldsOnlyTypes(*model.modules()[i]);
+  std::vector<ModuleEdge> edges;
+  for (const ModuleEdge& edge : model.edges()) {
+    if (!edge.type_only && runs[edge.from] && runs[edge.to] && edge.from != edge.to) edges.push_back(edge);
+  }
+  return edges;
 }
 
 std::string PathOfModule(const Model& model, uint32_t index) { return std::string(model.modules()[index]->file().path); }
@@ -56,15 +62,14 @@ void DependenciesPointInward(const Model& model, Reporter& reporter) {
   // Business code is what handlers use and what reaches the data; a logger, a list of settings or what puts the parts
   // together may touch both sides.
   std::vector<bool> reaches_data(layers.size()), used_by_web(layers.size());
-  for (const ModuleEdge& edge : model.edges()) {
-    if (!Takes(model, edge)) continue;
+  const std::vector<ModuleEdge> runtime_edges = RuntimeEdges(model);
+  for (const ModuleEdge& edge : runtime_edges) {
     if (layers[edge.to].data) reaches_data[edge.from] = true;
     if (layers[edge.from].touches_requests && !layers[edge.from].composes) used_by_web[edge.to] = true;
   }
   size_t edges = 0, outward = 0, through = 0, direct = 0;
   std::vector<Span> evidence;
-  for (const ModuleEdge& edge : model.edges()) {
-    if (!Takes(model, edge)) continue;
+  for (const ModuleEdge& edge : runtime_edges) {
     const ModuleLayer &from = layers[edge.from], &to = layers[edge.to];
     ++edges;
     const bool between = !from.touches_requests && !from.data && !from.only_exports && !from.composes;
@@ -102,9 +107,9 @@ void DependenciesPointInward(const Model& model, Reporter& reporter) {
 class CycleFinder {
  public:
   explicit CycleFinder(const Model& model) : model_(model), next_(model.modules().size()), index_(next_.size(), 0), low_(next_.size(), 0), on_stack_(next_.size(), false) {
-    for (const ModuleEdge& edge : model.edges()) {
+    for (const ModuleEdge& edge : RuntimeEdges(model)) {
       // What runs later may look back: by then both modules are loaded.
-      if (Takes(model, edge) && !edge.lazy) next_[edge.from].push_back({edge.to, edge.site});
+      if (!edge.lazy) next_[edge.from].push_back({edge.to, edge.site});
     }
   }
 
