@@ -23,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "services/common/base/file.h"
+#include "services/common/base/logging.h"
 #include "services/common/base/status_macros.h"
 
 namespace assay::sandbox {
@@ -508,7 +509,10 @@ void LaunchServer::ServeClient() {
   absl::StatusOr<Frame> frame =
       received.ok() && !received->bytes.empty() ? DecodeFrame(received->bytes) : absl::UnavailableError("closed");
   // A client that ends, or sends what ours never sends, is gone: everything it started ends.
-  if (!frame.ok()) return client_.reset();
+  if (!frame.ok()) {
+    if (received.ok() && !received->bytes.empty()) LogError("launcher and client were not built together");
+    return client_.reset();
+  }
   HandleFrame(*frame, received->descriptors);
 }
 
