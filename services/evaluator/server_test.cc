@@ -261,26 +261,45 @@ TEST_F(EvaluatorTest, DuplicatesAndExpiredWorkLeaveNoSecondRecord) {
   EXPECT_EQ(finishes, 1);
 }
 
-TEST_F(EvaluatorTest, CancellingEndsWhatRunsAndWhatComesLater) {
+TEST_F(EvaluatorTest, CancellingEndsWhatRuns) {
   StartServer();
-  const std::string blob = Upload({{"a.js", "1"}});
-  // This parameter is not the plugin's own: it reports once and succeeds unless it is cancelled before it starts.
-  server_->Cancel("s-e1");
-  Give(NewWork("misbehaving", blob, "e1"));
-  EXPECT_EQ(FinishOf("e1").outcome(), Finished::CANCELLED);
-  Give(NewWork("misbehaving", blob, "e2"));
-  EXPECT_EQ(FinishOf("e2").outcome(), Finished::SUCCEEDED);
+  for (const char* what : {"wait", "loop_logging"}) {
+    Give(NewWork("misbehaving", Upload({{"do", what}}), what));
+    WaitFor([&] {
+      for (const event::v1::Envelope& fact : Facts()) {
+        if (fact.has_attempt_progress() && fact.attempt_progress().evaluation_id() == what) return true;
+      }
+      return false;
+    });
+    server_->Cancel(absl::StrCat("s-", what));
+    EXPECT_EQ(FinishOf(what).outcome(), Finished::CANCELLED);
+  }
 }
 
-TEST_F(EvaluatorTest, StoppingGivesWorkBackThatWasNotFinished) {
+TEST_F(EvaluatorTest, CancelledWorkThatComesLaterDoesNotRun) {
   StartServer();
-  journal_.Cork();
-  Give(NewWork("example_license", Upload({{"package.json", "{}"}})));
-  WaitFor([&] { return queue_.Depth("slow") == 1; });
-  journal_.Uncork();
-  FinishOf("e1");
-  server_->Stop(absl::Seconds(30));
-  Give(NewWork("example_license", "sha256:none", "later"));
+  server_->Cancel("s-e1");
+  Give(NewWork("misbehaving", "sha256:none", "e1"));
+  EXPECT_EQ(FinishOf("e1").outcome(), Finished::CANCELLED);
+}
+
+TEST_F(EvaluatorTest, APluginThatCrashesCostsItsAttemptAlone) {
+  StartServer();
+  Give(NewWork("misbehaving", Upload({{"do", "abort"}}), "bad"));
+  Give(NewWork("misbehaving", Upload({{"do", "good"}}), "good"));
+  const Finished crashed = FinishOf("bad");
+  EXPECT_EQ(crashed.outcome(), Finished::PLUGIN_CRASHED);
+  EXPECT_THAT(crashed.reason(), HasSubstr("signal 6"));
+  EXPECT_THAT(crashed.observations(), IsEmpty());
+  EXPECT_EQ(FinishOf("good").outcome(), Finished::SUCCEEDED);
+}
+
+TEST_F(EvaluatorTest, StoppingEndsWhatRunsWithoutARecord) {
+  StartServer();
+  Give(NewWork("misbehaving", Upload({{"do", "wait"}}), "e1"));
+  WaitFor([&] { return !Facts().empty() && Facts().back().has_attempt_progress(); });
+  server_->Stop(absl::ZeroDuration());
+  for (const event::v1::Envelope& fact : Facts()) EXPECT_FALSE(fact.has_evaluation_finished());
   EXPECT_EQ(queue_.Depth("slow"), 1u);
 }
 

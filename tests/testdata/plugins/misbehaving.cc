@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One plugin with every fault a plugin can have, chosen by the parameter "do". With "good" it is a good one.
+// One plugin with every fault a plugin can have, chosen by the parameter "do", or by the content of a file "do". With
+// "good" it is a good one.
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -77,8 +78,7 @@ class Misbehaving final : public sdk::Evaluator {
                                               ASSAY_FLAG_REUSABLE};
 
   sdk::Status Evaluate(sdk::Evaluation& evaluation) override {
-    const auto parameters = sdk::Json::Parse(evaluation.parameters_json());
-    const std::string what = parameters ? (*parameters)["do"].text() : "";
+    const std::string what = Wanted(evaluation);
     if (what == "abort") std::abort();
     if (what == "exit") std::exit(0);
     if (what == "throw") throw std::runtime_error("index 7 of 3");
@@ -101,6 +101,14 @@ class Misbehaving final : public sdk::Evaluator {
   }
 
  private:
+  static std::string Wanted(sdk::Evaluation& evaluation) {
+    const auto parameters = sdk::Json::Parse(evaluation.parameters_json());
+    if (parameters && parameters->has("do")) return (*parameters)["do"].text();
+    const sdk::Input* file = evaluation.File("do");
+    const auto bytes = file == nullptr ? sdk::Result<std::string_view>(std::string_view()) : evaluation.Bytes(*file);
+    return bytes.ok() ? std::string(*bytes) : "";
+  }
+
   static sdk::Status WaitUntilStopped(sdk::Evaluation& evaluation) {
     evaluation.Progress("waiting");
     while (evaluation.should_stop() == ASSAY_RUN) ::usleep(2000);
