@@ -11,7 +11,6 @@
 
 #include "plugins/code_analysis/text.h"
 
-
 namespace assay::code_analysis {
 namespace {
 
@@ -24,9 +23,7 @@ constexpr size_t kMaxYamlDepth = 48;
 // "<<" may name a map that itself has "<<": followed this far.
 constexpr int kMaxMerges = 8;
 
-std::string_view WithoutByteOrderMark(std::string_view bytes) {
-  return text::WithoutPrefix(bytes, "\xEF\xBB\xBF");
-}
+std::string_view WithoutByteOrderMark(std::string_view bytes) { return text::WithoutPrefix(bytes, "\xEF\xBB\xBF"); }
 
 void AppendUtf8(uint32_t code, std::string* out) {
   if (code < 0x80) {
@@ -228,14 +225,29 @@ class JsonReader {
     if (AtEnd()) return Fail("a string is not closed");
     const char c = text_[position_++];
     switch (c) {
-      case 'n': out->push_back('\n'); return true;
-      case 't': out->push_back('\t'); return true;
-      case 'r': out->push_back('\r'); return true;
-      case 'b': out->push_back('\b'); return true;
-      case 'f': out->push_back('\f'); return true;
-      case 'u': break;
-      case '\n': ++line_; return true;
-      default: out->push_back(c); return true;
+      case 'n':
+        out->push_back('\n');
+        return true;
+      case 't':
+        out->push_back('\t');
+        return true;
+      case 'r':
+        out->push_back('\r');
+        return true;
+      case 'b':
+        out->push_back('\b');
+        return true;
+      case 'f':
+        out->push_back('\f');
+        return true;
+      case 'u':
+        break;
+      case '\n':
+        ++line_;
+        return true;
+      default:
+        out->push_back(c);
+        return true;
     }
     uint32_t code = 0;
     if (!Hex4(&code)) return false;
@@ -281,9 +293,7 @@ class YamlBuilder final : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    Add(DataValue::Kind::kNull, mark, anchor, {});
-  }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { Add(DataValue::Kind::kNull, mark, anchor, {}); }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     // yaml-cpp marks quoted scalars with the tag "!".

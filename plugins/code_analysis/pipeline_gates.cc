@@ -81,9 +81,26 @@ constexpr std::array<Program, 15> kActions = {{{"github/codeql-action/analyze", 
 
 // Programs that only start another one: how many words they take themselves is found by skipping options and
 // assignments.
-constexpr std::array<std::string_view, 20> kPrefixes = {"npx",   "sudo", "env",  "cross-env", "time",  "xvfb-run", "dotenv",
-                                                        "exec",  "bunx", "nice", "command",   "dotenvx", "wait-on", "--",
-                                                        "ts-node", "timeout", "corepack", "env-cmd", "cross-env-shell", "dlx"};
+constexpr std::array<std::string_view, 20> kPrefixes = {"npx",
+                                                        "sudo",
+                                                        "env",
+                                                        "cross-env",
+                                                        "time",
+                                                        "xvfb-run",
+                                                        "dotenv",
+                                                        "exec",
+                                                        "bunx",
+                                                        "nice",
+                                                        "command",
+                                                        "dotenvx",
+                                                        "wait-on",
+                                                        "--",
+                                                        "ts-node",
+                                                        "timeout",
+                                                        "corepack",
+                                                        "env-cmd",
+                                                        "cross-env-shell",
+                                                        "dlx"};
 
 struct Recognised {
   Gate gate;
@@ -142,10 +159,12 @@ class GateFinder {
     const std::string_view program = ProgramName(words.front());
     if (IsPackageManager(program)) {
       PackageManager(program, words.subspan(1), ignored, directory, depth);
-    } else if (text::IsOneOf(program, {"run-s", "run-p", "npm-run-all", "npm-run-all2", "turbo", "lerna", "nx", "redrun"})) {
+    } else if (text::IsOneOf(program,
+                             {"run-s", "run-p", "npm-run-all", "npm-run-all2", "turbo", "lerna", "nx", "redrun"})) {
       for (const std::string& word : words.subspan(1)) Script(Last(word, ':', program), ignored, directory, depth);
     } else if (program == "concurrently") {
-      for (const std::string& word : words.subspan(1)) Shell(word.starts_with("npm:") ? "npm run " + word.substr(4) : word, ignored, directory, depth);
+      for (const std::string& word : words.subspan(1))
+        Shell(word.starts_with("npm:") ? "npm run " + word.substr(4) : word, ignored, directory, depth);
     } else if (text::IsOneOf(program, {"bash", "sh"})) {
       for (size_t i = 1; i + 1 < words.size(); ++i) {
         if (words[i] == "-c" || words[i] == "-ec") Shell(words[i + 1], ignored, directory, depth);
@@ -223,7 +242,8 @@ class GateFinder {
   }
 
   bool Script(std::string_view name, bool ignored, std::string_view directory, int depth) {
-    if (name.ends_with(":*") || name.ends_with(":**")) return Pattern(name.substr(0, name.find('*')), ignored, directory, depth);
+    if (name.ends_with(":*") || name.ends_with(":**"))
+      return Pattern(name.substr(0, name.find('*')), ignored, directory, depth);
     const Manifest* manifest = Holder(directory, name);
     if (manifest == nullptr || depth > kMaxScriptDepth) return false;
     const std::string_view folder = DirectoryOf(manifest->path);
@@ -282,8 +302,9 @@ class GateFinder {
     for (size_t i = 1; i < words.size(); ++i) {
       if (words[i].starts_with("-")) continue;
       const std::string_view name = ProgramName(words[i]);
-      const bool known = IsPackageManager(name) || name == "node" ||
-                         std::any_of(kPrograms.begin(), kPrograms.end(), [&](const Program& p) { return p.name == name; });
+      const bool known =
+          IsPackageManager(name) || name == "node" ||
+          std::any_of(kPrograms.begin(), kPrograms.end(), [&](const Program& p) { return p.name == name; });
       if (!known) continue;
       Command(words.subspan(i), ignored, directory, depth + 1);
       return;
@@ -299,7 +320,8 @@ class GateFinder {
       const std::string_view program = ProgramName(word);
       for (const Program& each : kPrograms) {
         // "node node_modules/.bin/jest", "node ./node_modules/mocha/bin/mocha.js"
-        if (text::Contains(word, "node_modules") && text::WithoutSuffix(program, ".js") == each.name) Add(each.gate, each.name, ignored);
+        if (text::Contains(word, "node_modules") && text::WithoutSuffix(program, ".js") == each.name)
+          Add(each.gate, each.name, ignored);
       }
     }
     for (const std::string& word : words) {
@@ -329,7 +351,9 @@ bool Delivers(const PipelineStep& step) {
       if (program == "docker" && verb == "push") return true;
       if (program == "kubectl" && text::IsOneOf(verb, {"apply", "rollout", "set"})) return true;
       if (program == "helm" && verb == "upgrade") return true;
-      if (text::IsOneOf(program, {"flyctl", "fly", "vercel", "serverless", "sls", "firebase", "cdk"}) && verb == "deploy") return true;
+      if (text::IsOneOf(program, {"flyctl", "fly", "vercel", "serverless", "sls", "firebase", "cdk"}) &&
+          verb == "deploy")
+        return true;
       if (program == "semantic-release") return true;
     }
   }
@@ -351,12 +375,18 @@ bool Needs(const Pipeline& pipeline, const PipelineJob& job, std::string_view wa
 
 std::string_view GateName(Gate gate) {
   switch (gate) {
-    case Gate::kTest: return "tests";
-    case Gate::kLint: return "lint";
-    case Gate::kTypes: return "type check";
-    case Gate::kCoverage: return "coverage";
-    case Gate::kSecurity: return "security scan";
-    case Gate::kBuild: return "build";
+    case Gate::kTest:
+      return "tests";
+    case Gate::kLint:
+      return "lint";
+    case Gate::kTypes:
+      return "type check";
+    case Gate::kCoverage:
+      return "coverage";
+    case Gate::kSecurity:
+      return "security scan";
+    case Gate::kBuild:
+      return "build";
   }
   return {};
 }
@@ -400,7 +430,8 @@ std::vector<UngatedDelivery> FindUngatedDeliveries(std::span<const Pipeline> pip
     if (tests == gates.end()) continue;
     for (const PipelineJob& job : pipeline.jobs) {
       const bool gated = std::any_of(gates.begin(), gates.end(), [&](const GateUse& use) {
-        return use.gate == Gate::kTest && use.path == pipeline.path && (use.job == job.id || Needs(pipeline, job, use.job));
+        return use.gate == Gate::kTest && use.path == pipeline.path &&
+               (use.job == job.id || Needs(pipeline, job, use.job));
       });
       const auto step = std::find_if(job.steps.begin(), job.steps.end(), Delivers);
       if (!gated && step != job.steps.end()) deliveries.push_back({pipeline.path, step->line, job.id, tests->job});

@@ -119,7 +119,8 @@ class GateCollector {
     if (numbers) {
       Table(path, tool, settings, settings.line(), true);
     } else {
-      Add({std::string(path), settings["check-coverage"].line(), std::string(tool), kDefaultLines, kDefaultLines, true});
+      Add({std::string(path), settings["check-coverage"].line(), std::string(tool), kDefaultLines, kDefaultLines,
+           true});
     }
   }
 
@@ -215,7 +216,8 @@ void ReadSettingsFile(const SourceFile& file, GateCollector* collector) {
     const bool yaml = name.ends_with(".yml") || name.ends_with(".yaml");
     const std::optional<DataTree> tree = yaml ? DataTree::ReadYaml(file.bytes) : DataTree::ReadJson(file.bytes);
     // c8 reads nyc's file as well.
-    if (tree && (collector->Runs(tool) || collector->Runs("c8"))) collector->CheckCoverage(file.path, tool, tree->root());
+    if (tree && (collector->Runs(tool) || collector->Runs("c8")))
+      collector->CheckCoverage(file.path, tool, tree->root());
   }
 }
 

@@ -47,13 +47,15 @@ bool IsUnderline(std::string_view line, char mark) {
 uint32_t CountWords(std::string_view body) {
   uint32_t count = 0;
   for (const std::string_view word : text::Words(body)) {
-    count += std::any_of(word.begin(), word.end(), [](char c) { return text::IsLetter(c) || static_cast<unsigned char>(c) >= 0x80; });
+    count += std::any_of(word.begin(), word.end(),
+                         [](char c) { return text::IsLetter(c) || static_cast<unsigned char>(c) >= 0x80; });
   }
   return count;
 }
 
 bool HeadingIsAbout(std::string_view heading, std::initializer_list<std::string_view> topics) {
-  return std::any_of(topics.begin(), topics.end(), [&](std::string_view topic) { return heading.find(topic) != std::string_view::npos; });
+  return std::any_of(topics.begin(), topics.end(),
+                     [&](std::string_view topic) { return heading.find(topic) != std::string_view::npos; });
 }
 
 // Text that stands in templates for what an author has to write.
@@ -74,7 +76,8 @@ bool HoldsPlaceholders(std::string_view bytes) {
                                          "{option 1}",
                                          "{title of option 1}",
                                          "[e.g.,"};
-  return std::any_of(std::begin(kMarks), std::end(kMarks), [&](std::string_view mark) { return text::Contains(bytes, mark); });
+  return std::any_of(std::begin(kMarks), std::end(kMarks),
+                     [&](std::string_view mark) { return text::Contains(bytes, mark); });
 }
 
 // What adr-tools, log4brains and their kin write when the folder is set up: the decision to keep decision records.
@@ -92,20 +95,23 @@ bool IsMarkdown(std::string_view path) {
 
 bool IsRecordFolder(std::string_view folder) {
   const std::string name = text::Lower(folder);
-  return text::IsOneOf(name, {"adr", "adrs", "decisions", "decision-records", "decision_records", "architecture-decisions",
-                              "architecture_decisions", "architecture-decision-records", "decision-log", "rfcs", "rfc"});
+  return text::IsOneOf(name,
+                       {"adr", "adrs", "decisions", "decision-records", "decision_records", "architecture-decisions",
+                        "architecture_decisions", "architecture-decision-records", "decision-log", "rfcs", "rfc"});
 }
 
 bool IsRecordPath(std::string_view path) {
   if (!IsMarkdown(path) || HasFolder(path, "node_modules")) return false;
   const std::string name = text::Lower(BaseNameOf(path));
-  if (text::IsOneOf(name, {"readme.md", "index.md", "readme.mdx", "index.mdx", "contributing.md", "changelog.md"})) return false;
+  if (text::IsOneOf(name, {"readme.md", "index.md", "readme.mdx", "index.mdx", "contributing.md", "changelog.md"}))
+    return false;
   const std::string_view directory = DirectoryOf(path);
   for (const std::string_view folder : text::Split(directory, '/')) {
     if (IsRecordFolder(folder)) return true;
   }
   // adr-0007-queue.md, ADR007.md anywhere
-  return name.starts_with("adr") && name.size() > 4 && (text::IsDigit(name[3]) || (name[3] == '-' && text::IsDigit(name[4])));
+  return name.starts_with("adr") && name.size() > 4 &&
+         (text::IsDigit(name[3]) || (name[3] == '-' && text::IsDigit(name[4])));
 }
 
 // The names between back quotes and in the targets of links.
@@ -140,7 +146,8 @@ class Inventory {
 
   // The path or package a name stands for; empty when there is none.
   std::string Find(std::string_view directory, std::string_view name) const {
-    name = text::WithoutSuffix(name.substr(0, name.find(':', name.find("://") == std::string_view::npos ? 0 : name.size())), "/");
+    name = text::WithoutSuffix(
+        name.substr(0, name.find(':', name.find("://") == std::string_view::npos ? 0 : name.size())), "/");
     if (name.empty() || name.size() > 300 || text::Contains(name, "://")) return {};
     if (packages_.contains(name)) return std::string(name);
     for (const std::string_view base : {std::string_view(), directory}) {
@@ -156,7 +163,8 @@ class Inventory {
 };
 
 bool HasMeasure(std::string_view bytes) {
-  constexpr std::string_view kUnits[] = {"ms", "s", "rps", "req/s", "MB", "GB", "MiB", "KB", "kB", "%", "seconds", "minutes", "rows", "connections"};
+  constexpr std::string_view kUnits[] = {"ms", "s",  "rps", "req/s",   "MB",      "GB",   "MiB",
+                                         "KB", "kB", "%",   "seconds", "minutes", "rows", "connections"};
   for (size_t i = 0; i < bytes.size(); ++i) {
     if (!text::IsDigit(bytes[i]) || (i > 0 && (text::IsWord(bytes[i - 1]) || bytes[i - 1] == '.'))) continue;
     size_t end = bytes.find_first_not_of("0123456789.,", i);
@@ -178,7 +186,8 @@ uint32_t CountOptions(const MarkdownSection& section, std::span<const MarkdownSe
     const bool indented = !line->empty() && text::IsSpace(line->front());
     const std::string_view entry = text::Trimmed(*line);
     const size_t digits = entry.find_first_not_of("0123456789");
-    const bool numbered = digits != 0 && digits != std::string_view::npos && (entry[digits] == '.' || entry[digits] == ')');
+    const bool numbered =
+        digits != 0 && digits != std::string_view::npos && (entry[digits] == '.' || entry[digits] == ')');
     if (!indented && (entry.starts_with("- ") || entry.starts_with("* ") || numbered)) ++count;
     if (entry.starts_with("|") && !text::Contains(entry, "---")) ++count;
   }
@@ -211,9 +220,11 @@ DecisionRecord ReadRecord(const SourceFile& file, const Inventory& inventory) {
     const uint32_t words = WordsOf(section, sections);
     if (HeadingIsAbout(heading, {"option", "alternative", "considered"})) {
       record.options = std::max(record.options, CountOptions(section, sections));
-    } else if (HeadingIsAbout(heading, {"consequence", "trade", "implication", "drawback", "pros and cons", "impact", "result"})) {
+    } else if (HeadingIsAbout(
+                   heading, {"consequence", "trade", "implication", "drawback", "pros and cons", "impact", "result"})) {
       record.consequence_words += words;
-    } else if (HeadingIsAbout(heading, {"decision driver", "context", "problem", "background", "motivation", "issue", "why"})) {
+    } else if (HeadingIsAbout(heading,
+                              {"decision driver", "context", "problem", "background", "motivation", "issue", "why"})) {
       record.context_words += words;
     } else if (HeadingIsAbout(heading, {"decision", "outcome", "solution", "proposal", "resolution", "choice"})) {
       record.decision_words += words;
@@ -224,11 +235,13 @@ DecisionRecord ReadRecord(const SourceFile& file, const Inventory& inventory) {
                        IsFirstRecordOfTool(text::WithoutSuffix(name, ".md")) || HoldsPlaceholders(bytes);
   record.has_measure = HasMeasure(bytes);
   const std::string lower = text::Lower(bytes);
-  record.has_succession = text::Contains(lower, "supersede") || text::Contains(lower, "superseeds") || text::Contains(lower, "replaced by");
+  record.has_succession =
+      text::Contains(lower, "supersede") || text::Contains(lower, "superseeds") || text::Contains(lower, "replaced by");
   std::set<std::string> references;
   for (const std::string_view mentioned : NamesMentioned(bytes)) {
     std::string found = inventory.Find(DirectoryOf(file.path), mentioned);
-    if (!found.empty() && !IsRecordPath(found) && references.size() < kMaxReferences) references.insert(std::move(found));
+    if (!found.empty() && !IsRecordPath(found) && references.size() < kMaxReferences)
+      references.insert(std::move(found));
   }
   record.references.assign(references.begin(), references.end());
   return record;
@@ -280,7 +293,8 @@ bool DecisionRecord::HasSubstance() const {
   return !is_unfilled && context_words >= kSubstance && decision_words >= kSubstance / 2 && consequences;
 }
 
-std::vector<DecisionRecord> ReadDecisionRecords(std::span<const SourceFile> files, std::span<const Manifest> manifests) {
+std::vector<DecisionRecord> ReadDecisionRecords(std::span<const SourceFile> files,
+                                                std::span<const Manifest> manifests) {
   std::vector<DecisionRecord> records;
   std::optional<Inventory> inventory;
   for (const SourceFile& file : files) {

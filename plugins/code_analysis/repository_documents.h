@@ -19,7 +19,7 @@ struct MarkdownSection {
   int level = 0;        // 1 for "#"
   uint32_t line = 0;
   uint32_t end_line = 0;
-  std::string body;     // without code fences' content
+  std::string body;  // without code fences' content
 };
 
 // Sections in order; text before the first heading is a section of level 0. At most 500.
@@ -48,7 +48,6 @@ struct DecisionRecord {
 };
 
 // At most 500 records. `manifests` tell which packages exist.
-std::vector<DecisionRecord> ReadDecisionRecords(std::span<const SourceFile> files,
-                                                std::span<const Manifest> manifests);
+std::vector<DecisionRecord> ReadDecisionRecords(std::span<const SourceFile> files, std::span<const Manifest> manifests);
 
 }  // namespace assay::code_analysis

@@ -7,7 +7,6 @@
 
 #include "plugins/code_analysis/text.h"
 
-
 namespace assay::code_analysis {
 namespace {
 
@@ -129,8 +128,7 @@ Lockfile ReadYarnLock(std::string_view path, std::string_view bytes) {
     if (entry.starts_with("version") && !names.empty()) {
       const std::string_view version = text::Unquoted(text::WithoutPrefix(entry.substr(7), ":"));
       for (std::string_view name : names) lock.versions.emplace(name, version);
-    } else if (entry.starts_with("integrity") || entry.starts_with("checksum") ||
-               entry.starts_with("linkType: soft")) {
+    } else if (entry.starts_with("integrity") || entry.starts_with("checksum") || entry.starts_with("linkType: soft")) {
       has_integrity = true;
     }
   }
@@ -172,7 +170,8 @@ class PnpmReader {
 
  private:
   static bool IsTable(std::string_view name) {
-    return name == "dependencies" || name == "devDependencies" || name == "optionalDependencies" || name == "specifiers";
+    return name == "dependencies" || name == "devDependencies" || name == "optionalDependencies" ||
+           name == "specifiers";
   }
 
   void Importer(size_t indent, std::string_view entry) {
@@ -188,8 +187,10 @@ class PnpmReader {
 
   void Wanted(size_t indent, std::string_view entry) {
     const size_t colon = entry.find(": ");
-    const std::string_view value = colon == std::string_view::npos ? std::string_view() : text::Unquoted(entry.substr(colon + 2));
-    const std::string_view key = text::Unquoted(colon == std::string_view::npos ? text::WithoutSuffix(entry, ":") : entry.substr(0, colon));
+    const std::string_view value =
+        colon == std::string_view::npos ? std::string_view() : text::Unquoted(entry.substr(colon + 2));
+    const std::string_view key =
+        text::Unquoted(colon == std::string_view::npos ? text::WithoutSuffix(entry, ":") : entry.substr(0, colon));
     lock_->wanted_known = true;
     if (indent == base_ + 2) {
       name_ = std::string(key);
@@ -219,7 +220,9 @@ class PnpmReader {
   }
 
   // "4.18.2(supports-color@8.0.0)" and "4.18.2_x@1" → "4.18.2".
-  static std::string_view WithoutPeers(std::string_view version) { return version.substr(0, version.find_first_of("(_")); }
+  static std::string_view WithoutPeers(std::string_view version) {
+    return version.substr(0, version.find_first_of("(_"));
+  }
 
   Lockfile* lock_;
   std::string_view section_, table_;
@@ -389,7 +392,8 @@ std::optional<Lockfile> ReadLockfile(std::string_view path, std::string_view byt
 
 bool IsDockerfilePath(std::string_view path) {
   const std::string_view name = BaseNameOf(path);
-  return name == "Dockerfile" || name.starts_with("Dockerfile.") || name.ends_with(".Dockerfile") || name == "Containerfile";
+  return name == "Dockerfile" || name.starts_with("Dockerfile.") || name.ends_with(".Dockerfile") ||
+         name == "Containerfile";
 }
 
 std::vector<DockerInstruction> ReadDockerfile(std::string_view bytes) {

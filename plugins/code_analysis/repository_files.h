@@ -89,8 +89,8 @@ bool IsLockfilePath(std::string_view path);
 std::optional<Lockfile> ReadLockfile(std::string_view path, std::string_view bytes, std::string* problem = nullptr);
 
 // Names of runtime, development and optional dependencies whose range in the manifest is not what the lock file was
-// made from, sorted. Taken as matching: ranges that name a place (workspace:, file:, link:, portal:, catalog:), packages
-// of the repository itself, and packages the manifest overrides.
+// made from, sorted. Taken as matching: ranges that name a place (workspace:, file:, link:, portal:, catalog:),
+// packages of the repository itself, and packages the manifest overrides.
 std::vector<std::string> LockfileMismatches(const Manifest& manifest, const Lockfile& lockfile,
                                             std::span<const Manifest> repository);
 

@@ -21,7 +21,8 @@ Manifest ManifestOf(std::string_view json, std::string_view path = "package.json
 }
 
 TEST(DataTree, ReadsJsonWithLinesCommentsAndEscapes) {
-  const auto tree = DataTree::ReadJson("\xEF\xBB\xBF{\n  // why\n  \"a\": [1, true, \"\\u00e9\\n\"],\n  'b': {\"c\": null,},\n}\n");
+  const auto tree =
+      DataTree::ReadJson("\xEF\xBB\xBF{\n  // why\n  \"a\": [1, true, \"\\u00e9\\n\"],\n  'b': {\"c\": null,},\n}\n");
   ASSERT_TRUE(tree.has_value());
   const DataValue root = tree->root();
   EXPECT_EQ(root["a"].line(), 3u);
@@ -82,7 +83,8 @@ TEST(Manifest, KeepsScriptsAndDependenciesWithTheirLines) {
 }
 
 TEST(Lockfile, NpmMatchesWhenRangesAreEqual) {
-  const Manifest manifest = ManifestOf(R"({"dependencies": {"express": "^4.18.0"}, "devDependencies": {"jest": "^29.0.0"}})");
+  const Manifest manifest =
+      ManifestOf(R"({"dependencies": {"express": "^4.18.0"}, "devDependencies": {"jest": "^29.0.0"}})");
   const auto lock = ReadLockfile("package-lock.json", R"({"lockfileVersion": 3, "packages": {
     "": {"dependencies": {"express": "^4.18.0"}, "devDependencies": {"jest": "^29.0.0"}},
     "node_modules/express": {"version": "4.18.2", "integrity": "sha512-x"},
@@ -95,41 +97,48 @@ TEST(Lockfile, NpmMatchesWhenRangesAreEqual) {
 }
 
 TEST(Lockfile, NpmNamesWhatTheManifestChangedSince) {
-  const Manifest manifest = ManifestOf(R"({"dependencies": {"express": "^5.0.0", "pg": "^8.0.0", "shared": "workspace:*"}})");
-  const auto lock = ReadLockfile("package-lock.json", R"({"packages": {"": {"dependencies": {"express": "^4.18.0"}}}})");
+  const Manifest manifest =
+      ManifestOf(R"({"dependencies": {"express": "^5.0.0", "pg": "^8.0.0", "shared": "workspace:*"}})");
+  const auto lock =
+      ReadLockfile("package-lock.json", R"({"packages": {"": {"dependencies": {"express": "^4.18.0"}}}})");
   ASSERT_TRUE(lock.has_value());
   EXPECT_THAT(LockfileMismatches(manifest, *lock, {}), ElementsAre("express", "pg"));
 }
 
 TEST(Lockfile, ReadsBothFormatsOfYarn) {
-  const Manifest manifest = ManifestOf(R"({"dependencies": {"express": "^4.18.0", "@scope/a": "^1.0.0", "local": "1.0.0"}})");
+  const Manifest manifest =
+      ManifestOf(R"({"dependencies": {"express": "^4.18.0", "@scope/a": "^1.0.0", "local": "1.0.0"}})");
   const std::vector<Manifest> repository = [] {
     std::vector<Manifest> all;
     all.push_back(ManifestOf(R"({"name": "local"})", "packages/local/package.json"));
     return all;
   }();
-  const auto classic = ReadLockfile("yarn.lock",
-                                    "# yarn lockfile v1\n\n\"@scope/a@*\", \"@scope/a@^1.0.0\":\n  version \"1.2.0\"\n  integrity sha512-x\n\n"
-                                    "express@^4.17.0, express@^4.18.0:\n  version \"4.18.2\"\n");
+  const auto classic = ReadLockfile(
+      "yarn.lock",
+      "# yarn lockfile v1\n\n\"@scope/a@*\", \"@scope/a@^1.0.0\":\n  version \"1.2.0\"\n  integrity sha512-x\n\n"
+      "express@^4.17.0, express@^4.18.0:\n  version \"4.18.2\"\n");
   ASSERT_TRUE(classic.has_value());
   EXPECT_THAT(LockfileMismatches(manifest, *classic, repository), IsEmpty());
   EXPECT_EQ(classic->versions.at("@scope/a"), "1.2.0");
-  const auto modern = ReadLockfile("yarn.lock",
-                                   "__metadata:\n  version: 8\n\n\"express@npm:^4.18.0, express@npm:^4.17.0\":\n  version: 4.18.2\n"
-                                   "  checksum: 10/ab\n");
+  const auto modern =
+      ReadLockfile("yarn.lock",
+                   "__metadata:\n  version: 8\n\n\"express@npm:^4.18.0, express@npm:^4.17.0\":\n  version: 4.18.2\n"
+                   "  checksum: 10/ab\n");
   ASSERT_TRUE(modern.has_value());
   EXPECT_THAT(LockfileMismatches(manifest, *modern, repository), ElementsAre("@scope/a"));
   EXPECT_EQ(modern->versions.at("express"), "4.18.2");
 }
 
 TEST(Lockfile, ReadsTheRootImporterOfPnpm) {
-  const Manifest manifest = ManifestOf(R"({"dependencies": {"express": "^4.18.0"}, "devDependencies": {"jest": "^29.1.0"}})");
-  const auto lock = ReadLockfile("pnpm-lock.yaml",
-                                 "lockfileVersion: '9.0'\n\nimporters:\n\n  .:\n    dependencies:\n      express:\n"
-                                 "        specifier: ^4.18.0\n        version: 4.18.2(supports-color@8.0.0)\n"
-                                 "    devDependencies:\n      jest:\n        specifier: ^29.0.0\n        version: 29.7.0\n"
-                                 "  packages/a:\n    dependencies:\n      pg:\n        specifier: ^8.0.0\n        version: 8.0.0\n"
-                                 "packages:\n\n  express@4.18.2:\n    resolution: {integrity: sha512-x}\n");
+  const Manifest manifest =
+      ManifestOf(R"({"dependencies": {"express": "^4.18.0"}, "devDependencies": {"jest": "^29.1.0"}})");
+  const auto lock =
+      ReadLockfile("pnpm-lock.yaml",
+                   "lockfileVersion: '9.0'\n\nimporters:\n\n  .:\n    dependencies:\n      express:\n"
+                   "        specifier: ^4.18.0\n        version: 4.18.2(supports-color@8.0.0)\n"
+                   "    devDependencies:\n      jest:\n        specifier: ^29.0.0\n        version: 29.7.0\n"
+                   "  packages/a:\n    dependencies:\n      pg:\n        specifier: ^8.0.0\n        version: 8.0.0\n"
+                   "packages:\n\n  express@4.18.2:\n    resolution: {integrity: sha512-x}\n");
   ASSERT_TRUE(lock.has_value());
   EXPECT_THAT(LockfileMismatches(manifest, *lock, {}), ElementsAre("jest"));
   EXPECT_EQ(lock->versions.at("express"), "4.18.2");
@@ -149,31 +158,52 @@ std::vector<CoverageGate> GatesOf(std::string_view manifest, std::vector<SourceF
 }
 
 TEST(CoverageGates, ReadsJestInThreePlaces) {
-  EXPECT_EQ(GatesOf(R"({"scripts": {"test": "jest"}, "jest": {"collectCoverage": true, "coverageThreshold": {"global": {"lines": 85, "branches": 70}}}})")[0].lowest, 70);
+  EXPECT_EQ(
+      GatesOf(
+          R"({"scripts": {"test": "jest"}, "jest": {"collectCoverage": true, "coverageThreshold": {"global": {"lines": 85, "branches": 70}}}})")
+          [0]
+              .lowest,
+      70);
   const auto code = GatesOf(R"({"scripts": {"test": "jest --coverage"}})",
-                            {{"jest.config.ts", "export default {\n  // coverageThreshold: { global: { lines: 10 } },\n"
-                                                "  coverageThreshold: {\n    global: { lines: 80, functions: 75 },\n  },\n};\n"}});
+                            {{"jest.config.ts",
+                              "export default {\n  // coverageThreshold: { global: { lines: 10 } },\n"
+                              "  coverageThreshold: {\n    global: { lines: 80, functions: 75 },\n  },\n};\n"}});
   ASSERT_EQ(code.size(), 1u);
   EXPECT_EQ(code[0].lowest, 75);
   EXPECT_EQ(code[0].line, 3u);
-  EXPECT_EQ(GatesOf(R"({"scripts": {"test": "jest --coverage --coverageThreshold='{\"global\":{\"lines\":60}}'"}})")[0].lines, 60);
+  EXPECT_EQ(
+      GatesOf(R"({"scripts": {"test": "jest --coverage --coverageThreshold='{\"global\":{\"lines\":60}}'"}})")[0].lines,
+      60);
 }
 
 TEST(CoverageGates, ReadsNycC8VitestAndNode) {
-  EXPECT_EQ(GatesOf(R"({"scripts": {"test": "nyc mocha"}})", {{".nycrc", R"({"check-coverage": true, "lines": 92})"}})[0].lines, 92);
-  EXPECT_EQ(GatesOf(R"({"scripts": {"test": "c8 --check-coverage --lines 95 --branches 88 node --test"}})")[0].lowest, 88);
-  EXPECT_EQ(GatesOf(R"({"scripts": {"test": "vitest run"}})",
-                    {{"vitest.config.ts", "export default defineConfig({ test: { coverage: { enabled: true, thresholds: { lines: 90 } } } });"}})[0]
-                .always_collected,
-            true);
-  EXPECT_EQ(GatesOf(R"({"scripts": {"test": "node --test --experimental-test-coverage --test-coverage-lines=80"}})")[0].tool, "node");
+  EXPECT_EQ(
+      GatesOf(R"({"scripts": {"test": "nyc mocha"}})", {{".nycrc", R"({"check-coverage": true, "lines": 92})"}})[0]
+          .lines,
+      92);
+  EXPECT_EQ(GatesOf(R"({"scripts": {"test": "c8 --check-coverage --lines 95 --branches 88 node --test"}})")[0].lowest,
+            88);
+  EXPECT_EQ(
+      GatesOf(
+          R"({"scripts": {"test": "vitest run"}})",
+          {{"vitest.config.ts",
+            "export default defineConfig({ test: { coverage: { enabled: true, thresholds: { lines: 90 } } } });"}})[0]
+          .always_collected,
+      true);
+  EXPECT_EQ(
+      GatesOf(R"({"scripts": {"test": "node --test --experimental-test-coverage --test-coverage-lines=80"}})")[0].tool,
+      "node");
 }
 
 TEST(CoverageGates, IgnoresWhatGatesNothing) {
-  EXPECT_THAT(GatesOf(R"({"scripts": {"test": "mocha"}, "jest": {"coverageThreshold": {"global": {"lines": 80}}}})"), IsEmpty());
-  EXPECT_THAT(GatesOf(R"({"scripts": {"test": "jest"}, "jest": {"coverageThreshold": {"global": {"lines": 0}}}})"), IsEmpty());
+  EXPECT_THAT(GatesOf(R"({"scripts": {"test": "mocha"}, "jest": {"coverageThreshold": {"global": {"lines": 80}}}})"),
+              IsEmpty());
+  EXPECT_THAT(GatesOf(R"({"scripts": {"test": "jest"}, "jest": {"coverageThreshold": {"global": {"lines": 0}}}})"),
+              IsEmpty());
   EXPECT_THAT(GatesOf(R"({"scripts": {"test": "nyc mocha"}, "nyc": {"lines": 80}})"), IsEmpty());
-  EXPECT_THAT(GatesOf(R"({"scripts": {"test": "jest"}})", {{"jest.config.js", "/* coverageThreshold: { global: { lines: 80 } } */"}}), IsEmpty());
+  EXPECT_THAT(GatesOf(R"({"scripts": {"test": "jest"}})",
+                      {{"jest.config.js", "/* coverageThreshold: { global: { lines: 80 } } */"}}),
+              IsEmpty());
 }
 
 constexpr std::string_view kRecord = R"(# 7. Queue for mail
@@ -229,14 +259,18 @@ TEST(DecisionRecords, TheFirstRecordOfAToolAndTemplatesHaveNoSubstance) {
 }
 
 TEST(DecisionRecords, HeadingsWithoutTextHaveNoSubstance) {
-  const auto records = RecordsOf({{"docs/decisions/1.md", "# Use Redis\n\nContext\n-------\nSpeed.\n\nDecision\n--------\nRedis.\n\nConsequences\n------------\nFast.\n"}});
+  const auto records = RecordsOf(
+      {{"docs/decisions/1.md",
+        "# Use "
+        "Redis\n\nContext\n-------\nSpeed.\n\nDecision\n--------\nRedis.\n\nConsequences\n------------\nFast.\n"}});
   ASSERT_EQ(records.size(), 1u);
   EXPECT_EQ(records[0].context_words, 1u);
   EXPECT_FALSE(records[0].HasSubstance());
 }
 
 TEST(DecisionRecords, OtherMarkdownIsNoRecord) {
-  EXPECT_THAT(RecordsOf({{"README.md", kRecord}, {"docs/adr/README.md", kRecord}, {"docs/queue.md", kRecord}}), IsEmpty());
+  EXPECT_THAT(RecordsOf({{"README.md", kRecord}, {"docs/adr/README.md", kRecord}, {"docs/queue.md", kRecord}}),
+              IsEmpty());
 }
 
 TEST(Paths, JoinStaysInsideTheRoot) {

@@ -57,9 +57,10 @@ bool ExcludesPullRequests(DataValue condition) {
   if (text == "false" || text::Contains(text, "${{ false }}")) return true;
   if (text::Contains(text, "pull_request") && !text::Contains(text, "!= 'pull_request'")) return false;
   if (text::Contains(text, "||") || text::Contains(text, "always()")) return false;
-  for (const char* only : {"event_name == 'push'", "event_name == 'release'", "event_name == 'schedule'",
-                           "event_name == 'workflow_dispatch'", "event_name != 'pull_request'", "github.ref == 'refs/heads/",
-                           "github.ref_name == 'ma", "startsWith(github.ref, 'refs/tags", "failure()"}) {
+  for (const char* only :
+       {"event_name == 'push'", "event_name == 'release'", "event_name == 'schedule'",
+        "event_name == 'workflow_dispatch'", "event_name != 'pull_request'", "github.ref == 'refs/heads/",
+        "github.ref_name == 'ma", "startsWith(github.ref, 'refs/tags", "failure()"}) {
     if (text::Contains(text, only)) return true;
   }
   return false;
@@ -119,8 +120,7 @@ Pipeline ReadGitHub(std::string_view path, DataValue root, bool called) {
     const DataValue defaults = value["defaults"]["run"];
     const std::string where =
         JoinPath("", defaults["working-directory"] ? defaults["working-directory"].text() : directory);
-    const std::string shell(
-        (defaults["shell"] ? defaults["shell"] : root["defaults"]["run"]["shell"]).text());
+    const std::string shell((defaults["shell"] ? defaults["shell"] : root["defaults"]["run"]["shell"]).text());
     const DataValue steps = value["steps"];
     for (size_t s = 0; steps.is_list() && s < steps.size() && s < kMaxSteps; ++s) {
       job.steps.push_back(GitHubStep(steps.at(s), where, shell));

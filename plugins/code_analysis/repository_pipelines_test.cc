@@ -44,13 +44,15 @@ std::string Workflow(std::string_view on, std::string_view job) {
 }
 
 TEST(Shell, SplitsCommandsAndKnowsWhoseFailurePasses) {
-  const auto commands = SplitShell("npm ci && npm test -- --ci\n# a comment\neslint . || true; tsc | tee out\nset +e\njest \\\n  --ci", false);
+  const auto commands = SplitShell(
+      "npm ci && npm test -- --ci\n# a comment\neslint . || true; tsc | tee out\nset +e\njest \\\n  --ci", false);
   std::vector<std::string> seen;
   for (const ShellCommand& command : commands) {
-    seen.push_back(text::Join(command.words, " ") + (command.failure_ignored ? " !" : "") + " @" + std::to_string(command.line));
+    seen.push_back(text::Join(command.words, " ") + (command.failure_ignored ? " !" : "") + " @" +
+                   std::to_string(command.line));
   }
-  EXPECT_THAT(seen, ElementsAre("npm ci @1", "npm test -- --ci @1", "eslint . ! @3", "true @3", "tsc ! @3", "tee out @3",
-                                "set +e ! @4", "jest --ci ! @5"));
+  EXPECT_THAT(seen, ElementsAre("npm ci @1", "npm test -- --ci @1", "eslint . ! @3", "true @3", "tsc ! @3",
+                                "tee out @3", "set +e ! @4", "jest --ci ! @5"));
 }
 
 TEST(Shell, FailureThatExitsAfterwardsStillCounts) {
@@ -61,28 +63,32 @@ TEST(Shell, FailureThatExitsAfterwardsStillCounts) {
 }
 
 TEST(GitHub, FollowsScriptsHooksAndLines) {
-  const auto uses = GatesOf({{".github/workflows/ci.yml", Workflow("[push, pull_request]",
-                                                                   "    steps:\n      - uses: actions/checkout@v4\n      - run: |\n"
-                                                                   "          npm ci\n          npm test\n      - run: npm run types\n")}});
+  const auto uses = GatesOf(
+      {{".github/workflows/ci.yml", Workflow("[push, pull_request]",
+                                             "    steps:\n      - uses: actions/checkout@v4\n      - run: |\n"
+                                             "          npm ci\n          npm test\n      - run: npm run types\n")}});
   EXPECT_THAT(Summary(uses), ElementsAre("lint:eslint", "tests:jest", "coverage:jest", "type check:tsc"));
   EXPECT_EQ(uses[1].line, 9u);
   EXPECT_EQ(uses[3].line, 10u);
 }
 
 TEST(GitHub, StepsThatCannotStopAChangeDoNotBlock) {
-  const auto uses = GatesOf({{".github/workflows/ci.yml",
-                              Workflow("pull_request", "    steps:\n"
-                                                       "      - run: npx eslint .\n        continue-on-error: true\n"
-                                                       "      - run: npx tsc || true\n"
-                                                       "      - run: npm run lint:soft\n"
-                                                       "      - run: npx jest\n        if: github.event_name == 'push'\n")}});
+  const auto uses = GatesOf(
+      {{".github/workflows/ci.yml", Workflow("pull_request",
+                                             "    steps:\n"
+                                             "      - run: npx eslint .\n        continue-on-error: true\n"
+                                             "      - run: npx tsc || true\n"
+                                             "      - run: npm run lint:soft\n"
+                                             "      - run: npx jest\n        if: github.event_name == 'push'\n")}});
   EXPECT_THAT(Summary(uses), ElementsAre("(lint:eslint)", "(type check:tsc)", "(lint:eslint)", "(tests:jest)"));
   for (const GateUse& use : uses) EXPECT_FALSE(use.reason.empty());
 }
 
 TEST(GitHub, OnlyTriggersThatSeeAProposedChangeBlock) {
   const std::string job = "    steps:\n      - run: npx jest\n";
-  const auto blocking = [&](std::string_view on) { return GatesOf({{".github/workflows/a.yml", Workflow(on, job)}})[0].blocking; };
+  const auto blocking = [&](std::string_view on) {
+    return GatesOf({{".github/workflows/a.yml", Workflow(on, job)}})[0].blocking;
+  };
   EXPECT_TRUE(blocking("pull_request"));
   EXPECT_TRUE(blocking("[push]"));
   EXPECT_TRUE(blocking("{pull_request: {branches: [main]}}"));
@@ -102,8 +108,10 @@ TEST(GitHub, ACalledWorkflowRunsWhenItsCallerDoes) {
 
 TEST(GitHub, DeliveriesThatDoNotWaitForTestsAreNamed) {
   const std::string workflow =
-      "on: push\njobs:\n  test:\n    steps: [{run: npx jest}]\n  build:\n    needs: test\n    steps: [{run: docker build .}]\n"
-      "  release:\n    needs: [build]\n    steps: [{run: npm publish}]\n  image:\n    steps:\n      - run: docker push shop\n";
+      "on: push\njobs:\n  test:\n    steps: [{run: npx jest}]\n  build:\n    needs: test\n    steps: [{run: docker "
+      "build .}]\n"
+      "  release:\n    needs: [build]\n    steps: [{run: npm publish}]\n  image:\n    steps:\n      - run: docker push "
+      "shop\n";
   const std::vector<SourceFile> files = {{".github/workflows/ci.yml", workflow}};
   const auto deliveries = FindUngatedDeliveries(ReadPipelines(files), {});
   ASSERT_EQ(deliveries.size(), 1u);
@@ -112,21 +120,24 @@ TEST(GitHub, DeliveriesThatDoNotWaitForTestsAreNamed) {
 }
 
 TEST(GitLab, ReadsScriptsExtendsAndRules) {
-  const auto uses = GatesOf({{".gitlab-ci.yml",
-                              "default:\n  image: node:20\n.node: &node\n  before_script: [npm ci]\n"
-                              "unit:\n  <<: *node\n  script:\n    - npx jest\n"
-                              "lint:\n  extends: .lint\n.lint:\n  script: [npx eslint .]\n  allow_failure: true\n"
-                              "types:\n  script: npx tsc\n  only: [main]\n"
-                              "audit:\n  script: npm audit\n  rules:\n    - if: $CI_PIPELINE_SOURCE == \"merge_request_event\"\n"}});
-  EXPECT_THAT(Summary(uses), UnorderedElementsAre("tests:jest", "(lint:eslint)", "(type check:tsc)", "security scan:npm audit"));
+  const auto uses =
+      GatesOf({{".gitlab-ci.yml",
+                "default:\n  image: node:20\n.node: &node\n  before_script: [npm ci]\n"
+                "unit:\n  <<: *node\n  script:\n    - npx jest\n"
+                "lint:\n  extends: .lint\n.lint:\n  script: [npx eslint .]\n  allow_failure: true\n"
+                "types:\n  script: npx tsc\n  only: [main]\n"
+                "audit:\n  script: npm audit\n  rules:\n    - if: $CI_PIPELINE_SOURCE == \"merge_request_event\"\n"}});
+  EXPECT_THAT(Summary(uses),
+              UnorderedElementsAre("tests:jest", "(lint:eslint)", "(type check:tsc)", "security scan:npm audit"));
 }
 
 TEST(Circle, JobsOutsideTheWorkflowsAndOnMainOnlyDoNotBlock) {
-  const auto uses = GatesOf({{".circleci/config.yml",
-                              "version: 2.1\njobs:\n  test:\n    steps: [checkout, {run: npx jest}]\n"
-                              "  lint:\n    steps:\n      - run:\n          name: Lint\n          command: npx eslint .\n"
-                              "  types:\n    steps: [{run: npx tsc}]\n"
-                              "workflows:\n  main:\n    jobs:\n      - test\n      - lint: {filters: {branches: {only: main}}}\n"}});
+  const auto uses =
+      GatesOf({{".circleci/config.yml",
+                "version: 2.1\njobs:\n  test:\n    steps: [checkout, {run: npx jest}]\n"
+                "  lint:\n    steps:\n      - run:\n          name: Lint\n          command: npx eslint .\n"
+                "  types:\n    steps: [{run: npx tsc}]\n"
+                "workflows:\n  main:\n    jobs:\n      - test\n      - lint: {filters: {branches: {only: main}}}\n"}});
   EXPECT_THAT(Summary(uses), ElementsAre("tests:jest", "(lint:eslint)", "(type check:tsc)"));
 }
 
@@ -138,12 +149,15 @@ TEST(Travis, RunsTheTestsOfTheLanguageWithoutAScript) {
 
 TEST(Gates, ScriptsWithoutATestAreNoGate) {
   constexpr std::string_view kNone = R"({"scripts": {"test": "echo \"Error: no test specified\" && exit 1"}})";
-  EXPECT_THAT(GatesOf({{".github/workflows/ci.yml", Workflow("push", "    steps: [{run: npm test}]\n")}}, kNone), IsEmpty());
+  EXPECT_THAT(GatesOf({{".github/workflows/ci.yml", Workflow("push", "    steps: [{run: npm test}]\n")}}, kNone),
+              IsEmpty());
 }
 
 TEST(Gates, ScriptsThatCallEachOtherEnd) {
-  constexpr std::string_view kLoop = R"({"scripts": {"a": "npm run b && npm run b", "b": "npm run a && npm run a && jest"}})";
-  EXPECT_FALSE(GatesOf({{".github/workflows/ci.yml", Workflow("push", "    steps: [{run: npm run a}]\n")}}, kLoop).empty());
+  constexpr std::string_view kLoop =
+      R"({"scripts": {"a": "npm run b && npm run b", "b": "npm run a && npm run a && jest"}})";
+  EXPECT_FALSE(
+      GatesOf({{".github/workflows/ci.yml", Workflow("push", "    steps: [{run: npm run a}]\n")}}, kLoop).empty());
 }
 
 TEST(Pipelines, AFileThatIsNotYamlSaysWhy) {

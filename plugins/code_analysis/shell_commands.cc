@@ -94,7 +94,8 @@ class ShellSplitter {
     EndWord();
     bool condition = false;
     std::vector<std::string>& words = command_.words;
-    while (!words.empty() && text::IsOneOf(words[0], {"if", "elif", "while", "until", "!", "then", "else", "do", "time"})) {
+    while (!words.empty() &&
+           text::IsOneOf(words[0], {"if", "elif", "while", "until", "!", "then", "else", "do", "time"})) {
       condition |= text::IsOneOf(words[0], {"if", "elif", "while", "until", "!"});
       words.erase(words.begin());
     }

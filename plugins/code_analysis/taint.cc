@@ -18,23 +18,25 @@ constexpr size_t kMaxNodes = 20'000;
 
 // Calls in a condition that compare a value with what is allowed.
 bool ComparesWithAllowed(std::string_view name) {
-  return text::IsOneOf(name, {"includes", "has", "indexOf", "test", "match", "exec", "startsWith", "endsWith", "hasOwnProperty", "hasOwn",
-                              "isInteger", "isSafeInteger", "isNaN", "isFinite", "some", "every", "find", "relative", "isAbsolute",
-                              "safeParse", "equals"});
+  return text::IsOneOf(
+      name, {"includes",       "has",      "indexOf",    "test",          "match", "exec",     "startsWith", "endsWith",
+             "hasOwnProperty", "hasOwn",   "isInteger",  "isSafeInteger", "isNaN", "isFinite", "some",       "every",
+             "find",           "relative", "isAbsolute", "safeParse",     "equals"});
 }
 
 // Names of functions that say they check something.
 bool SaysItChecks(std::string_view name) {
-  for (const char* word : {"valid", "safe", "allow", "assert", "ensure", "check", "sanit", "verify", "permit", "whitelist", "known", "isIn",
-                           "isInt", "isUUID", "isUrl", "isURL", "isNumeric", "isAlpha", "isLocal", "isSame"}) {
+  for (const char* word :
+       {"valid", "safe", "allow", "assert", "ensure", "check", "sanit",     "verify",  "permit",  "whitelist",
+        "known", "isIn", "isInt", "isUUID", "isUrl",  "isURL", "isNumeric", "isAlpha", "isLocal", "isSame"}) {
     if (text::Contains(text::Lower(name), text::Lower(word))) return true;
   }
   return false;
 }
 
 bool MakesHarmless(std::string_view name) {
-  return text::IsOneOf(name, {"parseInt", "parseFloat", "Number", "BigInt", "Boolean", "basename", "encodeURIComponent", "escape", "escapeId",
-                              "escapeLiteral", "escapeIdentifier", "toInteger", "toNumber"});
+  return text::IsOneOf(name, {"parseInt", "parseFloat", "Number", "BigInt", "Boolean", "basename", "encodeURIComponent",
+                              "escape", "escapeId", "escapeLiteral", "escapeIdentifier", "toInteger", "toNumber"});
 }
 
 // What carries the data near the place: its path and the names of variables in between.
@@ -85,7 +87,8 @@ Narrowing NarrowingOf(const Model& model, Node condition, const Carriers& carrie
     if (!node.Is(Kind::kBinary)) return;
     const Operator op = node.op();
     if (op == Operator::kIn || op == Operator::kInstanceof) narrowing.by_call = true;
-    // `x === "asc"`, and hosts or resolved paths compared with what is expected; not `x === undefined` or a type's name.
+    // `x === "asc"`, and hosts or resolved paths compared with what is expected; not `x === undefined` or a type's
+    // name.
     const Node left = node[Field::kLeft].Bare(), right = node[Field::kRight].Bare();
     const Node other = MentionedIn(carriers, left) ? right : left;
     const bool expected = !StringValue(other).value_or("").empty() || other.Is(Kind::kMember);
@@ -100,7 +103,8 @@ Narrowing NarrowingOf(const Model& model, Node condition, const Carriers& carrie
 
 bool LeavesOrReplaces(Node branch, const Carriers& carriers) {
   const auto leaves = [&](Node node) {
-    if (node.Is(Kind::kReturn) || node.Is(Kind::kThrow) || node.Is(Kind::kContinue) || node.Is(Kind::kBreak)) return true;
+    if (node.Is(Kind::kReturn) || node.Is(Kind::kThrow) || node.Is(Kind::kContinue) || node.Is(Kind::kBreak))
+      return true;
     return node.Is(Kind::kAssignment) && carriers.Mention(node[Field::kLeft].Bare());
   };
   if (leaves(branch)) return true;
@@ -135,7 +139,8 @@ bool IsGuardedAt(const Model& model, Node place, const Carriers& carriers) {
       return true;
     } else if (node.Is(Kind::kExpressionStatement)) {
       const Node call = node.first_child().Is(Kind::kAwait) ? node.first_child().first_child() : node.first_child();
-      if (call.Is(Kind::kCall) && SaysItChecks(CalleeName(call)) && MentionedIn(carriers, call[Field::kArguments])) return true;
+      if (call.Is(Kind::kCall) && SaysItChecks(CalleeName(call)) && MentionedIn(carriers, call[Field::kArguments]))
+        return true;
     } else if (node.Is(Kind::kAssignment) && carriers.Mention(node[Field::kLeft].Bare())) {
       const Node right = node[Field::kRight].Bare();
       if (right.Is(Kind::kCall) && MakesHarmless(CalleeName(right))) return true;
@@ -167,12 +172,15 @@ Carriers CarriersOf(Node expression, Node source) {
   Carriers carriers;
   const Node whole = WholeAccess(source);
   carriers.path = PathOf(whole);
-  if (whole.Is(Kind::kIdentifier) || whole.Is(Kind::kShorthandPattern) || whole.Is(Kind::kShorthand)) carriers.names.push_back(whole.text());
+  if (whole.Is(Kind::kIdentifier) || whole.Is(Kind::kShorthandPattern) || whole.Is(Kind::kShorthand))
+    carriers.names.push_back(whole.text());
   if (const std::string_view variable = VariableAround(whole); !variable.empty()) carriers.names.push_back(variable);
   const auto add = [&](Node node) {
     const bool callee = node.parent().Is(Kind::kCall) && node.parent()[Field::kFunction] == node;
     const std::string_view name = node.text();
-    if (node.Is(Kind::kIdentifier) && !callee && !text::IsOneOf(name, {"req", "request", "path", "fs", "res", "db", "process"})) carriers.names.push_back(name);
+    if (node.Is(Kind::kIdentifier) && !callee &&
+        !text::IsOneOf(name, {"req", "request", "path", "fs", "res", "db", "process"}))
+      carriers.names.push_back(name);
   };
   add(expression.Bare());
   for (const Node node : expression.Descendants()) add(node);
@@ -184,7 +192,9 @@ bool IsServerChosen(Node source) {
   const std::string_view name = source.Is(Kind::kMember) ? source[Field::kProperty].text() : source.text();
   if (name != "file" && name != "files") return false;
   for (Node node = source.parent(); node.Is(Kind::kMember) || node.Is(Kind::kSubscript); node = node.parent()) {
-    if (node.Is(Kind::kMember) && text::IsOneOf(node[Field::kProperty].text(), {"originalname", "name", "originalFilename"})) return false;
+    if (node.Is(Kind::kMember) &&
+        text::IsOneOf(node[Field::kProperty].text(), {"originalname", "name", "originalFilename"}))
+      return false;
   }
   return true;
 }
@@ -196,7 +206,8 @@ class TaintFinder {
   std::optional<Taint> Find(Node expression, Node place, int helpers) {
     if (const std::optional<RequestData> data = model_.RequestDataIn(expression)) {
       const Carriers carriers = CarriersOf(expression, data->source);
-      const bool guarded = IsServerChosen(data->source) || IsChosenFromAllowed(expression) || IsGuardedAt(model_, place, carriers) || IsGuardedAt(model_, data->source, carriers);
+      const bool guarded = IsServerChosen(data->source) || IsChosenFromAllowed(expression) ||
+                           IsGuardedAt(model_, place, carriers) || IsGuardedAt(model_, data->source, carriers);
       if (!guarded) return Describe(data->source);
       return std::nullopt;
     }
@@ -259,7 +270,8 @@ class TaintFinder {
     switch (node.kind()) {
       case Kind::kIdentifier: {
         const Node declaration = model_.DeclarationOf(node);
-        if (declaration.Is(Kind::kDeclarator)) return function.Contains(declaration) && HandsOn(declaration[Field::kValue], function, parameter, depth + 1);
+        if (declaration.Is(Kind::kDeclarator))
+          return function.Contains(declaration) && HandsOn(declaration[Field::kValue], function, parameter, depth + 1);
         return node.text() == parameter && declaration.EnclosingFunction() == function;
       }
       case Kind::kMember:
@@ -271,18 +283,22 @@ class TaintFinder {
       case Kind::kArray:
         return any(node.Children());
       case Kind::kBinary:
-        return (node.op() == Operator::kPlus || node.op() == Operator::kOr || node.op() == Operator::kNullish) && any(node.Children());
+        return (node.op() == Operator::kPlus || node.op() == Operator::kOr || node.op() == Operator::kNullish) &&
+               any(node.Children());
       case Kind::kTernary:
-        return HandsOn(node[Field::kConsequence], function, parameter, depth + 1) || HandsOn(node[Field::kAlternative], function, parameter, depth + 1);
+        return HandsOn(node[Field::kConsequence], function, parameter, depth + 1) ||
+               HandsOn(node[Field::kAlternative], function, parameter, depth + 1);
       case Kind::kCall: {
         const std::string_view name = CalleeName(node);
         if (MakesHarmless(name) || SaysItChecks(name) || name.starts_with("replace")) return false;
         const std::string origin = model_.OriginOf(CalleeOf(node));
-        if (text::IsOneOf(origin, {"String", "decodeURIComponent", "path.join", "path.resolve", "path.normalize", "util.format", "JSON.stringify"})) {
+        if (text::IsOneOf(origin, {"String", "decodeURIComponent", "path.join", "path.resolve", "path.normalize",
+                                   "util.format", "JSON.stringify"})) {
           return any(ArgumentsOf(node));
         }
         const Node callee = CalleeOf(node);
-        const bool of_text = text::IsOneOf(name, {"trim", "toLowerCase", "toUpperCase", "toString", "concat", "slice", "substring", "join", "split"});
+        const bool of_text = text::IsOneOf(
+            name, {"trim", "toLowerCase", "toUpperCase", "toString", "concat", "slice", "substring", "join", "split"});
         return of_text && callee.Is(Kind::kMember) && HandsOn(callee[Field::kObject], function, parameter, depth + 1);
       }
       default:
@@ -321,7 +337,8 @@ class TaintFinder {
     if (!body.Is(Kind::kBlock)) return {body};
     std::vector<Node> values;
     for (const Node node : body.Descendants()) {
-      if (node.Is(Kind::kReturn) && node.EnclosingFunction() == function && node.first_child()) values.push_back(node.first_child());
+      if (node.Is(Kind::kReturn) && node.EnclosingFunction() == function && node.first_child())
+        values.push_back(node.first_child());
       if (values.size() > 8) break;
     }
     return values;
@@ -393,7 +410,8 @@ class FixedTextReader {
   void Call(Node node, int depth) {
     const Node callee = CalleeOf(node);
     // "a".concat(b), [a, b].join(" "), text.trim()
-    if (callee.Is(Kind::kMember) && text::IsOneOf(CalleeName(node), {"concat", "join", "trim", "replace", "toString"})) {
+    if (callee.Is(Kind::kMember) &&
+        text::IsOneOf(CalleeName(node), {"concat", "join", "trim", "replace", "toString"})) {
       Append(callee[Field::kObject], depth + 1);
       return;
     }
@@ -427,7 +445,9 @@ Node LeadingPart(const Model& model, Node expression) {
       node = first.first_child().Bare();
     } else if (node.Is(Kind::kIdentifier)) {
       const Node declaration = model.DeclarationOf(node);
-      const Node value = declaration.Is(Kind::kDeclarator) && declaration[Field::kName].Is(Kind::kIdentifier) ? declaration[Field::kValue].Bare() : Node();
+      const Node value = declaration.Is(Kind::kDeclarator) && declaration[Field::kName].Is(Kind::kIdentifier)
+                             ? declaration[Field::kValue].Bare()
+                             : Node();
       if (!value.Is(Kind::kBinary) && !value.Is(Kind::kTemplate)) return node;
       if (value.Is(Kind::kBinary) && value.op() != Operator::kPlus) return node;
       node = value;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every parser of a repository's non-JavaScript files, and the search for secrets. The first line of an input is the path the bytes are read as, so
-// that one corpus reaches all of them.
+// Every parser of a repository's non-JavaScript files, and the search for secrets. The first line of an input is the
+// path the bytes are read as, so that one corpus reaches all of them.
 
 #include <cstddef>
 #include <cstdint>

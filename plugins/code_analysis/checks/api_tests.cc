@@ -23,7 +23,8 @@ struct Request {
 
 std::string UpperVerb(std::string_view verb) {
   std::string upper;
-  for (const char c : verb == "del" ? std::string_view("delete") : verb) upper.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c);
+  for (const char c : verb == "del" ? std::string_view("delete") : verb)
+    upper.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c);
   return upper;
 }
 
@@ -82,25 +83,31 @@ std::optional<Request> RequestOf(const Model& model, Node call) {
   if (!verb && !text::IsOneOf(name, {"fetch", "request", "inject", "axios", "got"})) return std::nullopt;
   const std::string origin = model.OriginOf(CalleeOf(call));
   const std::string_view package = std::string_view(origin).substr(0, origin.find_first_of(".("));
-  if (verb && text::IsOneOf(package, {"supertest", "supertest-as-promised", "chai", "chai-http", "pactum", "frisby", "supertest-session", "superagent"})) {
+  if (verb && text::IsOneOf(package, {"supertest", "supertest-as-promised", "chai", "chai-http", "pactum", "frisby",
+                                      "supertest-session", "superagent"})) {
     return Request{UpperVerb(name), PathOfArgument(argument)};
   }
-  if (text::IsOneOf(package, {"fetch", "node-fetch", "axios", "got", "undici", "http", "cross-fetch", "globalThis"}) && (IsLocalAddress(argument) || PathOfArgument(argument).starts_with('/'))) {
+  if (text::IsOneOf(package, {"fetch", "node-fetch", "axios", "got", "undici", "http", "cross-fetch", "globalThis"}) &&
+      (IsLocalAddress(argument) || PathOfArgument(argument).starts_with('/'))) {
     const auto method = StringValue(PropertyOf(ArgumentOf(call, 1), "method"));
     return Request{verb ? UpperVerb(name) : method ? *method : "GET", PathOfArgument(argument)};
   }
-  // `api.get("/x")` on something a helper made, when the file or a helper it imports brought supertest: the chain tells.
+  // `api.get("/x")` on something a helper made, when the file or a helper it imports brought supertest: the chain
+  // tells.
   if (verb && StringValue(argument).value_or("").starts_with("/")) {
     const Node chained = call.parent().parent();
-    if (chained.Is(Kind::kCall) && text::IsOneOf(CalleeName(chained), {"expect", "send", "set", "query"})) return Request{UpperVerb(name), PathOfArgument(argument)};
+    if (chained.Is(Kind::kCall) && text::IsOneOf(CalleeName(chained), {"expect", "send", "set", "query"}))
+      return Request{UpperVerb(name), PathOfArgument(argument)};
   }
   return std::nullopt;
 }
 
 bool IsAssertion(Node call) {
   const std::string_view name = CalleeName(call);
-  if (text::IsOneOf(name, {"expect", "assert", "should", "equal", "deepEqual", "strictEqual", "deepStrictEqual", "notEqual", "throws",
-                           "rejects", "ok", "match", "toBe", "toEqual", "is", "like", "same", "expectStatus", "expectJson", "expectJsonLike"})) {
+  if (text::IsOneOf(name,
+                    {"expect",   "assert", "should",  "equal",        "deepEqual",  "strictEqual",   "deepStrictEqual",
+                     "notEqual", "throws", "rejects", "ok",           "match",      "toBe",          "toEqual",
+                     "is",       "like",   "same",    "expectStatus", "expectJson", "expectJsonLike"})) {
     return true;
   }
   for (const char* word : {"expect", "assert", "verify", "check", "should", "ensure"}) {
@@ -120,7 +127,8 @@ bool ChecksAnErrorStatus(Node call) {
 
 bool IsTestCase(Node call) {
   const std::string path = PathOf(CalleeOf(call));
-  return text::IsOneOf(path, {"it", "test", "it.only", "test.only", "specify", "t.test", "test.serial", "it.concurrent", "test.concurrent"});
+  return text::IsOneOf(path, {"it", "test", "it.only", "test.only", "specify", "t.test", "test.serial", "it.concurrent",
+                              "test.concurrent"});
 }
 
 class ApiTestReader {
@@ -145,7 +153,8 @@ class ApiTestReader {
         Case(call);
       }
       const std::string path = PathOf(CalleeOf(call));
-      if (text::IsOneOf(path, {"it.only", "test.only", "describe.only", "context.only", "suite.only"})) tests_.exclusive.push_back(call);
+      if (text::IsOneOf(path, {"it.only", "test.only", "describe.only", "context.only", "suite.only"}))
+        tests_.exclusive.push_back(call);
       if (const auto request = RequestOf(model_, call)) requests_.push_back(*request);
     }
     if (!holds_tests) return;

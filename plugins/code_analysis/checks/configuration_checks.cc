@@ -17,13 +17,34 @@ namespace {
 
 // Packages that check an object, or the environment itself, against a description.
 bool IsSchemaPackage(std::string_view package) {
-  return text::IsOneOf(package, {"zod", "joi", "@hapi/joi", "envalid", "convict", "ajv", "yup", "env-var", "env-schema", "envsafe", "znv", "@t3-oss/env-core", "valibot",
-                                 "superstruct", "dotenv-safe", "io-ts", "typebox", "@sinclair/typebox", "class-validator", "common-env", "nconf", "arktype"});
+  return text::IsOneOf(package, {"zod",
+                                 "joi",
+                                 "@hapi/joi",
+                                 "envalid",
+                                 "convict",
+                                 "ajv",
+                                 "yup",
+                                 "env-var",
+                                 "env-schema",
+                                 "envsafe",
+                                 "znv",
+                                 "@t3-oss/env-core",
+                                 "valibot",
+                                 "superstruct",
+                                 "dotenv-safe",
+                                 "io-ts",
+                                 "typebox",
+                                 "@sinclair/typebox",
+                                 "class-validator",
+                                 "common-env",
+                                 "nconf",
+                                 "arktype"});
 }
 
 // Calls of theirs that throw or end the process when the environment does not fit.
 bool StopsByItself(std::string_view name) {
-  return text::IsOneOf(name, {"parse", "parseAsync", "cleanEnv", "attempt", "assert", "validateSync", "envSchema", "envsafe", "createEnv", "parseEnv", "config", "create", "customCleanEnv", "required"});
+  return text::IsOneOf(name, {"parse", "parseAsync", "cleanEnv", "attempt", "assert", "validateSync", "envSchema",
+                              "envsafe", "createEnv", "parseEnv", "config", "create", "customCleanEnv", "required"});
 }
 
 bool IsEnvironment(Node node) {
@@ -43,7 +64,8 @@ bool IsEnvironmentParameter(const Model& model, Node argument) {
   const Node name = argument.Bare();
   const Node leaf = name.Is(Kind::kIdentifier) ? model.DeclarationOf(name) : Node();
   if (!leaf || leaf.Is(Kind::kDeclarator)) return false;
-  if (leaf.parent().Is(Kind::kAssignmentPattern) && PathOf(leaf.parent()[Field::kRight].Bare()) == "process.env") return true;
+  if (leaf.parent().Is(Kind::kAssignmentPattern) && PathOf(leaf.parent()[Field::kRight].Bare()) == "process.env")
+    return true;
   return text::IsOneOf(name.text(), {"env", "environment", "processEnv", "rawEnv"});
 }
 
@@ -71,9 +93,9 @@ class EnvironmentReader {
   std::map<std::string, Span> variables;  // read, with the first place
   std::map<std::string, Span> direct;     // handed straight to what needs it
   std::set<std::string> optional;
-  std::optional<Span> schema;             // where a description is applied
+  std::optional<Span> schema;  // where a description is applied
   bool schema_stops = false;
-  std::vector<Span> own_checks;           // `if (!process.env.X) throw …` and loops over names
+  std::vector<Span> own_checks;  // `if (!process.env.X) throw …` and loops over names
   std::set<std::string> checked;
 
  private:
@@ -86,9 +108,12 @@ class EnvironmentReader {
   void Call(Node call) {
     const std::string origin = model_.OriginOf(CalleeOf(call));
     const std::string_view package = PackageOfOrigin(origin), name = CalleeName(call);
-    const bool validates = text::IsOneOf(name, {"parse", "safeParse", "parseAsync", "validate", "validateSync", "validateAsync", "cleanEnv", "attempt", "assert", "plainToInstance", "plainToClass", "check"});
+    const bool validates =
+        text::IsOneOf(name, {"parse", "safeParse", "parseAsync", "validate", "validateSync", "validateAsync",
+                             "cleanEnv", "attempt", "assert", "plainToInstance", "plainToClass", "check"});
     // These read the environment by themselves.
-    const bool implicit = (package == "convict" && name == "validate") || (package == "dotenv-safe") || (package == "env-schema") || (package == "env-var" && text::IsOneOf(name, {"required"})) ||
+    const bool implicit = (package == "convict" && name == "validate") || (package == "dotenv-safe") ||
+                          (package == "env-schema") || (package == "env-var" && text::IsOneOf(name, {"required"})) ||
                           (package == "@t3-oss/env-core");
     if (!implicit && ((!validates && !IsSchemaPackage(package)) || !IsGivenEnvironment(call))) return;
     const bool stops = implicit || StopsByItself(name) || ChecksResult(call);
@@ -99,7 +124,8 @@ class EnvironmentReader {
   bool IsGivenEnvironment(Node call) const {
     const auto arguments = ArgumentsOf(call);
     return std::any_of(arguments.begin(), arguments.end(), [&](Node argument) {
-      return IsEnvironment(argument) || IsEnvironment(model_.Resolve(argument).node) || IsEnvironmentParameter(model_, argument);
+      return IsEnvironment(argument) || IsEnvironment(model_.Resolve(argument).node) ||
+             IsEnvironmentParameter(model_, argument);
     });
   }
 
@@ -110,7 +136,8 @@ class EnvironmentReader {
     for (const Node node : scope.Descendants()) {
       if (!node.Is(Kind::kIf) || node.begin() < call.begin()) continue;
       const std::string_view condition = node[Field::kCondition].text();
-      const bool about = text::Contains(condition, "error") || text::Contains(condition, "success") || text::Contains(condition, "valid") || text::Contains(condition, "issues");
+      const bool about = text::Contains(condition, "error") || text::Contains(condition, "success") ||
+                         text::Contains(condition, "valid") || text::Contains(condition, "issues");
       if (about && EndsOrThrows(node[Field::kConsequence])) return true;
     }
     return false;
@@ -143,11 +170,13 @@ class EnvironmentReader {
     return condition.Is(Kind::kIf) || condition.Is(Kind::kTernary);
   }
 
-  // Handed straight to what needs it: connect(process.env.X), new Pool({ connectionString: process.env.X }). In an object
-  // of settings a default may still be laid under it.
+  // Handed straight to what needs it: connect(process.env.X), new Pool({ connectionString: process.env.X }). In an
+  // object of settings a default may still be laid under it.
   static bool IsDirectUse(Node use) {
     Node node = use.parent();
-    for (int levels = 0; levels < 4 && (node.Is(Kind::kPair) || node.Is(Kind::kObject) || node.Is(Kind::kCast)); ++levels) node = node.parent();
+    for (int levels = 0; levels < 4 && (node.Is(Kind::kPair) || node.Is(Kind::kObject) || node.Is(Kind::kCast));
+         ++levels)
+      node = node.parent();
     if (!node.Is(Kind::kArguments)) return false;
     const std::string callee = PathOf(CalleeOf(node.parent()));
     const std::string_view object = std::string_view(callee).substr(0, callee.find('.'));
@@ -172,7 +201,8 @@ class EnvironmentReader {
 
 // A variable without which a server cannot do its work: addresses of what it depends on, and secrets.
 bool IsNeeded(std::string_view name) {
-  for (const char* end : {"_URL", "_URI", "_DSN", "_SECRET", "_PASSWORD", "_TOKEN", "_API_KEY", "SECRET", "MONGO_URI", "DATABASE_HOST", "DB_HOST"}) {
+  for (const char* end : {"_URL", "_URI", "_DSN", "_SECRET", "_PASSWORD", "_TOKEN", "_API_KEY", "SECRET", "MONGO_URI",
+                          "DATABASE_HOST", "DB_HOST"}) {
     if (name.ends_with(end)) return true;
   }
   return false;
@@ -188,7 +218,9 @@ Port PortOf(const Model& model, Node port) {
   // Fixed is only what is written at the call, or as the constant that is named there; port 0 asks for a free one.
   const Node bare = port.Bare();
   const Node declaration = bare.Is(Kind::kIdentifier) ? model.DeclarationOf(bare) : Node();
-  const Node literal = declaration.Is(Kind::kDeclarator) && declaration[Field::kName].Is(Kind::kIdentifier) ? declaration[Field::kValue] : bare;
+  const Node literal = declaration.Is(Kind::kDeclarator) && declaration[Field::kName].Is(Kind::kIdentifier)
+                           ? declaration[Field::kValue]
+                           : bare;
   const std::optional<double> number = NumberValue(literal);
   return number && *number > 0 ? Port::kFixed : Port::kUnknown;
 }
@@ -200,7 +232,8 @@ Port JudgePort(const Model& model, Reporter& reporter) {
     if (port == Port::kFromOutside) return port;
     if (port != Port::kFixed || !listen.app) continue;
     result = port;
-    reporter.Find(model.SpanOf(listen.call), text::Cat({"The code suggests that the port is fixed (", Code(listen.port), "): a platform that assigns one through `PORT` cannot."}));
+    reporter.Find(model.SpanOf(listen.call), text::Cat({"The code suggests that the port is fixed (", Code(listen.port),
+                                                        "): a platform that assigns one through `PORT` cannot."}));
   }
   return result;
 }
@@ -216,11 +249,14 @@ void ConfigurationIsChecked(const Model& model, Reporter& reporter) {
   const double for_port = port == Port::kFromOutside ? 0.1 : port == Port::kFixed ? -0.1 : 0.0;
   if (reader.schema) {
     const double value = (reader.schema_stops ? 0.9 : 0.55) + for_port;
-    if (reader.schema_stops) reporter.Claim(*reader.schema, "refuses to start when its environment does not fit the description");
-    reporter.Observe(value, error_of::kCrossFile,
-                     reader.schema_stops ? "The environment is checked against a description, and the process stops when it does not fit."
-                                         : "The environment is checked against a description; that the process stops was not seen.",
-                     {*reader.schema});
+    if (reader.schema_stops)
+      reporter.Claim(*reader.schema, "refuses to start when its environment does not fit the description");
+    reporter.Observe(
+        value, error_of::kCrossFile,
+        reader.schema_stops
+            ? "The environment is checked against a description, and the process stops when it does not fit."
+            : "The environment is checked against a description; that the process stops was not seen.",
+        {*reader.schema});
     return;
   }
   std::string unchecked;
@@ -232,19 +268,25 @@ void ConfigurationIsChecked(const Model& model, Reporter& reporter) {
     if (needed <= 5) unchecked += text::Cat({needed == 1 ? "" : ", ", "`", name, "`"});
   }
   if (!reader.own_checks.empty()) {
-    const double share = needed == 0 ? 1.0 : static_cast<double>(reader.checked.size()) / static_cast<double>(reader.checked.size() + needed);
+    const double share =
+        needed == 0 ? 1.0
+                    : static_cast<double>(reader.checked.size()) / static_cast<double>(reader.checked.size() + needed);
     reporter.Claim(reader.own_checks[0], "refuses to start when a required variable of the environment is missing");
     std::vector<Span> evidence = reader.own_checks;
     if (evidence.size() > 8) evidence.resize(8);
-    reporter.Observe(std::clamp(0.4 + 0.3 * share + for_port, 0.0, 1.0), error_of::kSinglePlace, "Some variables of the environment are checked by hand, and the process stops without them.",
+    reporter.Observe(std::clamp(0.4 + 0.3 * share + for_port, 0.0, 1.0), error_of::kSinglePlace,
+                     "Some variables of the environment are checked by hand, and the process stops without them.",
                      std::move(evidence));
     return;
   }
   if (needed > 0) {
-    reporter.Find(first, text::Cat({"The code suggests that the server starts without ", unchecked, needed > 5 ? ", …" : "", " and fails only when it is used: nothing checks for it first."}));
+    reporter.Find(first,
+                  text::Cat({"The code suggests that the server starts without ", unchecked, needed > 5 ? ", …" : "",
+                             " and fails only when it is used: nothing checks for it first."}));
   }
   const Span place = reader.variables.empty() ? model.Anchor() : reader.variables.begin()->second;
-  reporter.Observe(std::clamp((needed > 0 ? 0.15 : 0.3) + for_port, 0.0, 1.0), error_of::kAbsence, "No check of the environment before the server listens was found.", {place});
+  reporter.Observe(std::clamp((needed > 0 ? 0.15 : 0.3) + for_port, 0.0, 1.0), error_of::kAbsence,
+                   "No check of the environment before the server listens was found.", {place});
 }
 
 constexpr Check kChecks[] = {{
@@ -252,11 +294,14 @@ constexpr Check kChecks[] = {{
     .criterion = "config.validated",
     .title = "The environment is checked before the server answers",
     .severity = Severity::kWarning,
-    .help = "A missing or mistyped variable should stop the process at start, with its name, and not the first customer who needs it. Describe "
-            "the environment once (zod, joi, envalid, convict), check `process.env` against it before `listen`, read settings only from the "
+    .help = "A missing or mistyped variable should stop the process at start, with its name, and not the first "
+            "customer who needs it. Describe "
+            "the environment once (zod, joi, envalid, convict), check `process.env` against it before `listen`, read "
+            "settings only from the "
             "result, and take the port from `PORT`.",
     .question = "This variable is missing in the new environment. When does anybody find out, and what do they see?",
-    .good_answer = "Says what happens today (a failing request, a wrong default), prefers failing at start with the variable's name, and keeps "
+    .good_answer = "Says what happens today (a failing request, a wrong default), prefers failing at start with the "
+                   "variable's name, and keeps "
                    "defaults for development away from production.",
     .run = ConfigurationIsChecked,
 }};

@@ -15,8 +15,12 @@ using testing::RunCheck;
 constexpr char kServer[] = "const app = require('express')();\napp.listen(process.env.PORT || 3000);\n";
 
 TEST(Configuration, ASchemaThatStopsTheProcessIsBest) {
-  const auto zod = RunCheck("J2", {{"src/config.ts", "import { z } from 'zod';\nexport const config = z.object({ PORT: z.coerce.number() }).parse(process.env);\n"},
-                                   {"src/app.ts", "import express from 'express';\nimport { config } from './config';\nexpress().listen(config.PORT);\n"}});
+  const auto zod = RunCheck(
+      "J2",
+      {{"src/config.ts",
+        "import { z } from 'zod';\nexport const config = z.object({ PORT: z.coerce.number() }).parse(process.env);\n"},
+       {"src/app.ts",
+        "import express from 'express';\nimport { config } from './config';\nexpress().listen(config.PORT);\n"}});
   EXPECT_GE(zod.Value(), 0.9);
   ASSERT_EQ(zod.report.claims.size(), 1u);
   EXPECT_EQ(zod.report.claims[0].span.line, 2u);
@@ -30,7 +34,10 @@ module.exports = value;
 }
 
 TEST(Configuration, ASchemaWhoseResultNobodyChecksIsWorthLess) {
-  const auto run = RunCheck("J2", {{"server.js", kServer}, {"config.js", "const { z } = require('zod');\nmodule.exports = z.object({}).safeParse(process.env).data;\n"}});
+  const auto run = RunCheck(
+      "J2",
+      {{"server.js", kServer},
+       {"config.js", "const { z } = require('zod');\nmodule.exports = z.object({}).safeParse(process.env).data;\n"}});
   EXPECT_LT(run.Value(), 0.7);
   EXPECT_THAT(run.report.claims, IsEmpty());
 }
@@ -42,7 +49,9 @@ for (const name of ['DATABASE_URL', 'JWT_SECRET']) {
 }
 )js"}});
   EXPECT_GT(loop.Value(), 0.6);
-  const auto single = RunCheck("J2", {{"server.mjs", "import express from 'express';\nif (!process.env.DATABASE_URL) throw new Error('DATABASE_URL is missing');\nexpress().listen(process.env.PORT);\n"}});
+  const auto single = RunCheck("J2", {{"server.mjs",
+                                       "import express from 'express';\nif (!process.env.DATABASE_URL) throw new "
+                                       "Error('DATABASE_URL is missing');\nexpress().listen(process.env.PORT);\n"}});
   EXPECT_GT(single.Value(), 0.6);
   ASSERT_EQ(single.report.claims.size(), 1u);
 }
@@ -73,7 +82,10 @@ app.listen(0, () => console.log(settings));
 }
 
 TEST(Configuration, AConditionOnTheKindOfEnvironmentIsNoCheck) {
-  const auto run = RunCheck("J2", {{"server.js", "const app = require('express')();\nif (process.env.NODE_ENV !== 'test') { if (!require('fs').existsSync('x')) process.exit(1); }\napp.listen(process.env.PORT);\n"}});
+  const auto run =
+      RunCheck("J2", {{"server.js",
+                       "const app = require('express')();\nif (process.env.NODE_ENV !== 'test') { if "
+                       "(!require('fs').existsSync('x')) process.exit(1); }\napp.listen(process.env.PORT);\n"}});
   EXPECT_LT(run.Value(), 0.5);
 }
 

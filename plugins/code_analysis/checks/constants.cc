@@ -18,7 +18,8 @@ bool IsFallback(Node node) {
 std::optional<LiteralText> Follow(const Model& model, Node expression, int steps) {
   expression = expression.Bare();
   if (!expression || steps > kMaxSteps) return std::nullopt;
-  if (const auto value = StringValue(expression)) return LiteralText{expression, *value, VariableInFront(model, expression)};
+  if (const auto value = StringValue(expression))
+    return LiteralText{expression, *value, VariableInFront(model, expression)};
   if (IsFallback(expression)) {
     std::optional<LiteralText> text = Follow(model, expression[Field::kRight], steps + 1);
     if (text && text->variable.empty()) text->variable = EnvironmentVariableOf(model, expression[Field::kLeft]);
@@ -36,7 +37,8 @@ std::string VariableInFront(const Model& model, Node literal) {
   Node node = literal;
   while (node.parent().Is(Kind::kParenthesized) || node.parent().Is(Kind::kCast)) node = node.parent();
   const Node around = node.parent();
-  return IsFallback(around) && around[Field::kRight] == node ? EnvironmentVariableOf(model, around[Field::kLeft]) : std::string();
+  return IsFallback(around) && around[Field::kRight] == node ? EnvironmentVariableOf(model, around[Field::kLeft])
+                                                             : std::string();
 }
 
 std::optional<LiteralText> LiteralBehind(const Model& model, Node expression) { return Follow(model, expression, 0); }
@@ -72,7 +74,8 @@ Node OptionOf(const Model& model, Node object, std::string_view key) {
 
 std::string EnvironmentVariableOf(const Model& model, Node expression) {
   expression = expression.Bare();
-  for (int steps = 0; steps < kMaxSteps && IsFallback(expression); ++steps) expression = expression[Field::kLeft].Bare();
+  for (int steps = 0; steps < kMaxSteps && IsFallback(expression); ++steps)
+    expression = expression[Field::kLeft].Bare();
   constexpr std::string_view kPrefix = "process.env.";
   const std::string path = PathOf(expression);
   if (path.starts_with(kPrefix)) return path.substr(kPrefix.size());
@@ -92,7 +95,9 @@ std::string_view TargetName(Node expression) {
         return NameOf(node[Field::kName]);
       case Kind::kPair:
       case Kind::kField:
-        return NameOf(node[Field::kKey] ? node[Field::kKey] : node[Field::kName] ? node[Field::kName] : node[Field::kProperty]);
+        return NameOf(node[Field::kKey]    ? node[Field::kKey]
+                      : node[Field::kName] ? node[Field::kName]
+                                           : node[Field::kProperty]);
       case Kind::kAssignment:
       case Kind::kAugmentedAssignment: {
         const Node left = node[Field::kLeft].Bare();

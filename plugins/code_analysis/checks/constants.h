@@ -13,7 +13,7 @@ namespace assay::code_analysis {
 
 // A string written in the code that ends up in an expression.
 struct LiteralText {
-  Node node;             // the string
+  Node node;  // the string
   std::string value;
   std::string variable;  // the environment variable it stands in for; empty when it is used always
 };

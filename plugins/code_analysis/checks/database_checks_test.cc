@@ -13,27 +13,40 @@ using ::testing::IsEmpty;
 using testing::RunCheck;
 
 TEST(Pool, FindsWaitsWithoutEnd) {
-  const auto pg = RunCheck("G1", {{"db.js", "const { Pool } = require('pg');\nmodule.exports = new Pool({ connectionString: process.env.DATABASE_URL, max: 20 });\n"}});
+  const auto pg = RunCheck("G1", {{"db.js",
+                                   "const { Pool } = require('pg');\nmodule.exports = new Pool({ connectionString: "
+                                   "process.env.DATABASE_URL, max: 20 });\n"}});
   EXPECT_THAT(pg.Places(), ElementsAre("db.js:2"));
   EXPECT_THAT(pg.report.findings[0].message, HasSubstr("connectionTimeoutMillis"));
   EXPECT_LT(pg.Value(), 0.5);
-  const auto mysql = RunCheck("G1", {{"src/db.ts", "import { createPool } from 'mysql2/promise';\nexport const pool = createPool(process.env.DATABASE_URL!);\n"}});
+  const auto mysql = RunCheck(
+      "G1",
+      {{"src/db.ts",
+        "import { createPool } from 'mysql2/promise';\nexport const pool = createPool(process.env.DATABASE_URL!);\n"}});
   EXPECT_THAT(mysql.Places(), ElementsAre("src/db.ts:2"));
 }
 
 TEST(Pool, ReadsBoundsFromAnotherFile) {
-  const auto run = RunCheck("G1", {{"src/config.mjs", "export const db = { max: 10, connectionTimeoutMillis: 2000, statement_timeout: 5000 };\n"},
-                                   {"src/db.mjs", "import pg from 'pg';\nimport { db } from './config.mjs';\nexport const pool = new pg.Pool(db);\n"}});
+  const auto run = RunCheck(
+      "G1",
+      {{"src/config.mjs", "export const db = { max: 10, connectionTimeoutMillis: 2000, statement_timeout: 5000 };\n"},
+       {"src/db.mjs",
+        "import pg from 'pg';\nimport { db } from './config.mjs';\nexport const pool = new pg.Pool(db);\n"}});
   EXPECT_THAT(run.Places(), IsEmpty());
   EXPECT_EQ(run.Value(), 1.0);
   ASSERT_EQ(run.report.claims.size(), 1u);
 }
 
 TEST(Pool, KnowsDefaultsThatEndAWait) {
-  const auto sequelize = RunCheck("G1", {{"db.js", "const { Sequelize } = require('sequelize');\nmodule.exports = new Sequelize(process.env.DATABASE_URL, { logging: false });\n"}});
+  const auto sequelize = RunCheck("G1", {{"db.js",
+                                          "const { Sequelize } = require('sequelize');\nmodule.exports = new "
+                                          "Sequelize(process.env.DATABASE_URL, { logging: false });\n"}});
   EXPECT_THAT(sequelize.Places(), IsEmpty());
   EXPECT_GT(sequelize.Value(), 0.4);
-  const auto explicit_pool = RunCheck("G1", {{"db.js", "const { Sequelize } = require('sequelize');\nmodule.exports = new Sequelize(process.env.DATABASE_URL, { pool: { max: 10, acquire: 2000 } });\n"}});
+  const auto explicit_pool =
+      RunCheck("G1", {{"db.js",
+                       "const { Sequelize } = require('sequelize');\nmodule.exports = new "
+                       "Sequelize(process.env.DATABASE_URL, { pool: { max: 10, acquire: 2000 } });\n"}});
   EXPECT_GT(explicit_pool.Value(), sequelize.Value());
 }
 
@@ -49,13 +62,16 @@ app.get('/', async (req, res) => {
 app.listen(3000);
 )js";
   EXPECT_THAT(RunCheck("G1", {{"server.js", kPerRequest}}).Places(), ElementsAre("server.js:5"));
-  const auto lock = RunCheck("G1", {{"db.js", "const { Pool, Client } = require('pg');\nexports.pool = new Pool({ max: 5, connectionTimeoutMillis: 1000 });\nexports.lock = () => new Client();\n"},
+  const auto lock = RunCheck("G1", {{"db.js",
+                                     "const { Pool, Client } = require('pg');\nexports.pool = new Pool({ max: 5, "
+                                     "connectionTimeoutMillis: 1000 });\nexports.lock = () => new Client();\n"},
                                     {"server.js", "const app = require('express')(); app.listen(1);"}});
   EXPECT_THAT(lock.Places(), IsEmpty());
 }
 
 TEST(Pool, IsUnknownWhereOptionsCannotBeRead) {
-  const auto run = RunCheck("G1", {{"db.js", "const { Pool } = require('pg');\nmodule.exports = (options) => new Pool({ ...options });\n"}});
+  const auto run = RunCheck(
+      "G1", {{"db.js", "const { Pool } = require('pg');\nmodule.exports = (options) => new Pool({ ...options });\n"}});
   EXPECT_THAT(run.Places(), IsEmpty());
   EXPECT_GE(run.report.observations[0].standard_error, 0.35);
   EXPECT_FALSE(RunCheck("G1", {{"server.js", "require('express')().listen(1);"}}).Observed());
@@ -92,8 +108,12 @@ app.get('/orders', async (req, res) => {
 });
 app.listen(3000);
 )js"},
-                                   {"src/models.ts", "import { Model } from 'sequelize';\nexport class Order extends Model {}\nexport class Customer extends Model {}\n"},
-                                   {"src/customers.ts", "import { Customer } from './models';\nexport async function customerOf(id: number) { return Customer.findByPk(id); }\n"}});
+                                   {"src/models.ts",
+                                    "import { Model } from 'sequelize';\nexport class Order extends Model {}\nexport "
+                                    "class Customer extends Model {}\n"},
+                                   {"src/customers.ts",
+                                    "import { Customer } from './models';\nexport async function customerOf(id: "
+                                    "number) { return Customer.findByPk(id); }\n"}});
   EXPECT_THAT(run.Places(), ElementsAre("src/app.ts:8"));
 }
 
@@ -154,7 +174,8 @@ app.listen(3000);
 }
 
 TEST(Pool, LeavesOneThatIsMadeAtTheFirstRequestAlone) {
-  const auto run = RunCheck("G1", {{"db.js", R"js(
+  const auto run =
+      RunCheck("G1", {{"db.js", R"js(
 const { Sequelize } = require('sequelize');
 let connection;
 module.exports = () => {
@@ -162,7 +183,9 @@ module.exports = () => {
   return connection;
 };
 )js"},
-                                   {"server.js", "const db = require('./db');\nconst app = require('express')();\napp.get('/', async (req, res) => res.json(await db().query('SELECT 1')));\napp.listen(3000);\n"}});
+                      {"server.js",
+                       "const db = require('./db');\nconst app = require('express')();\napp.get('/', async (req, res) "
+                       "=> res.json(await db().query('SELECT 1')));\napp.listen(3000);\n"}});
   EXPECT_THAT(run.Places(), IsEmpty());
   EXPECT_GT(run.Value(), 0.5);
 }

@@ -64,7 +64,9 @@ test('lists orders', async () => {
 }
 
 TEST(ApiTests, TellsUnitTestsUncheckedRequestsAndExclusiveTestsApart) {
-  const auto units = RunCheck("M1", {{"package.json", kPackage}, {"app.js", kApp}, {"test/sum.test.js", "test('adds', () => { expect(1 + 1).toBe(2); });\n"}});
+  const auto units = RunCheck("M1", {{"package.json", kPackage},
+                                     {"app.js", kApp},
+                                     {"test/sum.test.js", "test('adds', () => { expect(1 + 1).toBe(2); });\n"}});
   EXPECT_LT(units.Value(), 0.2);
   const auto run = RunCheck("M1", {{"package.json", kPackage}, {"app.js", kApp}, {"test/app.test.js", R"js(
 const request = require('supertest');
@@ -80,18 +82,23 @@ TEST(ApiTests, AreNotObservedWithoutTests) { EXPECT_FALSE(RunCheck("M1", {{"app.
 constexpr char kTest[] = "test('adds', () => { expect(1 + 1).toBe(2); });\n";
 
 TEST(CoverageGate, IsWorthMostWhenAPipelineAppliesIt) {
-  const std::string package = R"({"scripts": {"test": "jest --coverage"}, "jest": {"coverageThreshold": {"global": {"lines": 85}}}})";
+  const std::string package =
+      R"({"scripts": {"test": "jest --coverage"}, "jest": {"coverageThreshold": {"global": {"lines": 85}}}})";
   const std::string workflow = "on: pull_request\njobs:\n  ci:\n    steps:\n      - run: npm test\n";
-  const double enforced = RunCheck("M3", {{"package.json", package}, {"a.test.js", kTest}, {".github/workflows/ci.yml", workflow}}).Value();
+  const double enforced =
+      RunCheck("M3", {{"package.json", package}, {"a.test.js", kTest}, {".github/workflows/ci.yml", workflow}}).Value();
   const double idle = RunCheck("M3", {{"package.json", package}, {"a.test.js", kTest}}).Value();
   EXPECT_EQ(enforced, 1.0);
   EXPECT_LT(idle, 0.6);
 }
 
 TEST(CoverageGate, SaysWhenNoStepCollectsCoverage) {
-  const auto run = RunCheck("M3", {{"package.json", "{\"scripts\": {\"test\": \"jest\"},\n\"jest\": {\"coverageThreshold\":\n {\"global\": {\"lines\": 85}}}}"},
-                                   {"a.test.js", kTest},
-                                   {".github/workflows/ci.yml", "on: pull_request\njobs:\n  ci:\n    steps:\n      - run: npm test\n"}});
+  const auto run = RunCheck(
+      "M3",
+      {{"package.json",
+        "{\"scripts\": {\"test\": \"jest\"},\n\"jest\": {\"coverageThreshold\":\n {\"global\": {\"lines\": 85}}}}"},
+       {"a.test.js", kTest},
+       {".github/workflows/ci.yml", "on: pull_request\njobs:\n  ci:\n    steps:\n      - run: npm test\n"}});
   EXPECT_THAT(run.Places(), ElementsAre("package.json:3"));
 }
 
@@ -103,88 +110,122 @@ TEST(CoverageGate, IsLowWithoutThresholdAndUnknownWithoutTests) {
 TEST(BlockingGates, ValuesWhatCanStopAChange) {
   const auto run = RunCheck("M4", {{"package.json", R"({"scripts": {"test": "jest", "lint": "eslint ."}})"},
                                    {".github/workflows/ci.yml",
-                                    "on: [push, pull_request]\njobs:\n  ci:\n    steps:\n      - run: npm run lint\n      - run: npm test -- --coverage\n      - run: npm audit --omit=dev\n"}});
+                                    "on: [push, pull_request]\njobs:\n  ci:\n    steps:\n      - run: npm run lint\n   "
+                                    "   - run: npm test -- --coverage\n      - run: npm audit --omit=dev\n"}});
   EXPECT_THAT(run.Places(), IsEmpty());
   EXPECT_GT(run.Value(), 0.8);
 }
 
 TEST(BlockingGates, CoverageWithoutAThresholdStopsNothing) {
   const auto with_flag = [](const char* flag) {
-    return RunCheck("M4", {{"package.json", "{}"}, {".github/workflows/ci.yml", std::string("on: push\njobs:\n  ci:\n    steps:\n      - run: npx jest") + flag + "\n"}}).Value();
+    return RunCheck("M4", {{"package.json", "{}"},
+                           {".github/workflows/ci.yml",
+                            std::string("on: push\njobs:\n  ci:\n    steps:\n      - run: npx jest") + flag + "\n"}})
+        .Value();
   };
   EXPECT_EQ(with_flag(" --coverage"), with_flag(""));
 }
 
 TEST(BlockingGates, NamesStepsWhoseFailurePasses) {
   const auto run = RunCheck("M4", {{"package.json", R"({"scripts": {"test": "jest || true"}})"},
-                                   {".github/workflows/ci.yml", "on: pull_request\njobs:\n  ci:\n    steps:\n      - run: npm test\n      - run: npx eslint .\n        continue-on-error: true\n"}});
+                                   {".github/workflows/ci.yml",
+                                    "on: pull_request\njobs:\n  ci:\n    steps:\n      - run: npm test\n      - run: "
+                                    "npx eslint .\n        continue-on-error: true\n"}});
   EXPECT_THAT(run.Places(), ElementsAre(".github/workflows/ci.yml:5", ".github/workflows/ci.yml:6"));
   EXPECT_EQ(run.Value(), 0.0);
 }
 
 TEST(BlockingGates, ReadsGitLabAndIsUnknownWithoutPipelines) {
-  const auto run = RunCheck("M4", {{"package.json", R"({"devDependencies": {"typescript": "^5.0.0"}})"},
-                                   {".gitlab-ci.yml", "test:\n  script: [npx vitest run, npx tsc --noEmit, npx biome ci .]\n"}});
+  const auto run =
+      RunCheck("M4", {{"package.json", R"({"devDependencies": {"typescript": "^5.0.0"}})"},
+                      {".gitlab-ci.yml", "test:\n  script: [npx vitest run, npx tsc --noEmit, npx biome ci .]\n"}});
   EXPECT_GT(run.Value(), 0.75);
   EXPECT_FALSE(RunCheck("M4", {{"app.js", kApp}}).Observed());
 }
 
 std::string Record(std::string_view title, std::string_view decision) {
   return std::string("# ") + std::string(title) +
-         "\n\n## Context\n\nCheckout waits for the mail provider, which took 900 ms at p99 in June and went down twice for more than an hour each.\n\n## Decision\n\n" +
+         "\n\n## Context\n\nCheckout waits for the mail provider, which took 900 ms at p99 in June and went down twice "
+         "for more than an hour each.\n\n## Decision\n\n" +
          std::string(decision) +
-         "\n\n## Consequences\n\nMails may come a few seconds later. Somebody has to watch the worker, and tests need a Redis or a fake of it.\n";
+         "\n\n## Consequences\n\nMails may come a few seconds later. Somebody has to watch the worker, and tests need "
+         "a Redis or a fake of it.\n";
 }
 
 TEST(DecisionRecords, CountOnlyWithSubstanceAndMoreWhenTheyNameWhatExists) {
-  const std::string decision = "We put mails into a queue in Redis because Redis is there already and a lost mail can be sent again.";
-  const double bare = RunCheck("N1", {{"app.js", kApp}, {"docs/adr/0002-queue.md", Record("2. Queue for mail", decision)}}).Value();
-  const double named = RunCheck("N1", {{"app.js", kApp}, {"docs/adr/0002-queue.md", Record("2. Queue for mail", decision + " See `app.js`.")}}).Value();
+  const std::string decision =
+      "We put mails into a queue in Redis because Redis is there already and a lost mail can be sent again.";
+  const double bare =
+      RunCheck("N1", {{"app.js", kApp}, {"docs/adr/0002-queue.md", Record("2. Queue for mail", decision)}}).Value();
+  const double named =
+      RunCheck("N1",
+               {{"app.js", kApp}, {"docs/adr/0002-queue.md", Record("2. Queue for mail", decision + " See `app.js`.")}})
+          .Value();
   EXPECT_GT(named, bare);
   EXPECT_GT(bare, 0.25);
 }
 
 TEST(DecisionRecords, ATemplateOrAToolsFirstRecordCountsAsNothing) {
-  const std::string decision = "We will use Architecture Decision Records, as described by Michael Nygard in his article on the subject.";
-  EXPECT_FALSE(RunCheck("N1", {{"app.js", kApp}, {"doc/adr/0001-record-architecture-decisions.md", Record("1. Record architecture decisions", decision)}}).Observed());
-  EXPECT_FALSE(RunCheck("N1", {{"app.js", kApp}, {"docs/decisions/adr-template.md", Record("Title", decision)}}).Observed());
+  const std::string decision =
+      "We will use Architecture Decision Records, as described by Michael Nygard in his article on the subject.";
+  EXPECT_FALSE(RunCheck("N1", {{"app.js", kApp},
+                               {"doc/adr/0001-record-architecture-decisions.md",
+                                Record("1. Record architecture decisions", decision)}})
+                   .Observed());
+  EXPECT_FALSE(
+      RunCheck("N1", {{"app.js", kApp}, {"docs/decisions/adr-template.md", Record("Title", decision)}}).Observed());
   EXPECT_FALSE(RunCheck("N1", {{"app.js", kApp}}).Observed());
 }
 
 TEST(DecisionRecords, ARecordWithoutReasonsIsNamed) {
-  const auto run = RunCheck("N1", {{"app.js", kApp}, {"docs/adr/0003-redis.md", "# Use Redis\n\n## Context\n\nSpeed.\n\n## Decision\n\nRedis.\n"}});
+  const auto run = RunCheck(
+      "N1",
+      {{"app.js", kApp}, {"docs/adr/0003-redis.md", "# Use Redis\n\n## Context\n\nSpeed.\n\n## Decision\n\nRedis.\n"}});
   EXPECT_THAT(run.Places(), ElementsAre("docs/adr/0003-redis.md:1"));
 }
 
 constexpr char kManifest[] = "{\n\"dependencies\": {\n\"express\": \"^4.18.0\"\n}}";
-constexpr char kLock[] = R"({"lockfileVersion": 3, "packages": {"": {"dependencies": {"express": "^4.18.0"}}, "node_modules/express": {"version": "4.18.2", "integrity": "x"}}})";
+constexpr char kLock[] =
+    R"({"lockfileVersion": 3, "packages": {"": {"dependencies": {"express": "^4.18.0"}}, "node_modules/express": {"version": "4.18.2", "integrity": "x"}}})";
 
 TEST(LockedDependencies, MatchingLockAndCleanInstallsAreBest) {
-  const auto run = RunCheck("O1", {{"package.json", kManifest}, {"package-lock.json", kLock}, {"Dockerfile", "FROM node:20\nCOPY package*.json ./\nRUN npm ci --omit=dev \\\n  && npm cache clean --force\n"}});
+  const auto run = RunCheck(
+      "O1", {{"package.json", kManifest},
+             {"package-lock.json", kLock},
+             {"Dockerfile",
+              "FROM node:20\nCOPY package*.json ./\nRUN npm ci --omit=dev \\\n  && npm cache clean --force\n"}});
   EXPECT_THAT(run.Places(), IsEmpty());
   EXPECT_EQ(run.Value(), 1.0);
 }
 
 TEST(LockedDependencies, ReadsPnpmAndYarnInPipelines) {
-  const auto pnpm = RunCheck("O1", {{"package.json", kManifest},
-                                    {"pnpm-lock.yaml", "importers:\n  .:\n    dependencies:\n      express:\n        specifier: ^4.18.0\n        version: 4.18.2\n"},
-                                    {".github/workflows/ci.yml", "on: push\njobs:\n  ci:\n    steps:\n      - run: pnpm install\n"}});
+  const auto pnpm = RunCheck(
+      "O1",
+      {{"package.json", kManifest},
+       {"pnpm-lock.yaml",
+        "importers:\n  .:\n    dependencies:\n      express:\n        specifier: ^4.18.0\n        version: 4.18.2\n"},
+       {".github/workflows/ci.yml", "on: push\njobs:\n  ci:\n    steps:\n      - run: pnpm install\n"}});
   EXPECT_THAT(pnpm.Places(), IsEmpty());
-  const auto yarn = RunCheck("O1", {{"package.json", kManifest},
-                                    {"yarn.lock", "express@^4.18.0:\n  version \"4.18.2\"\n"},
-                                    {".github/workflows/ci.yml", "on: push\njobs:\n  ci:\n    steps:\n      - run: yarn install\n"}});
+  const auto yarn =
+      RunCheck("O1", {{"package.json", kManifest},
+                      {"yarn.lock", "express@^4.18.0:\n  version \"4.18.2\"\n"},
+                      {".github/workflows/ci.yml", "on: push\njobs:\n  ci:\n    steps:\n      - run: yarn install\n"}});
   EXPECT_THAT(yarn.Places(), ElementsAre(".github/workflows/ci.yml:5"));
 }
 
 TEST(LockedDependencies, NamesMissingAndStaleLocksAndLooseInstalls) {
   EXPECT_THAT(RunCheck("O1", {{"package.json", kManifest}}).Places(), ElementsAre("package.json:1"));
-  const auto stale = RunCheck("O1", {{"package.json", "{\n\"dependencies\": {\n\"express\": \"^5.0.0\"\n}}"}, {"package-lock.json", kLock}, {"Dockerfile", "FROM node\nRUN npm install\n"}});
+  const auto stale = RunCheck("O1", {{"package.json", "{\n\"dependencies\": {\n\"express\": \"^5.0.0\"\n}}"},
+                                     {"package-lock.json", kLock},
+                                     {"Dockerfile", "FROM node\nRUN npm install\n"}});
   EXPECT_THAT(stale.Places(), ::testing::UnorderedElementsAre("package.json:3", "Dockerfile:2"));
   EXPECT_LT(stale.Value(), 0.4);
 }
 
 TEST(LockedDependencies, InstallsOfNamedToolsDoNotMatter) {
-  const auto run = RunCheck("O1", {{"package.json", kManifest}, {"package-lock.json", kLock}, {"Dockerfile", "FROM node\nRUN npm install -g npm@10 && npm ci\n"}});
+  const auto run = RunCheck("O1", {{"package.json", kManifest},
+                                   {"package-lock.json", kLock},
+                                   {"Dockerfile", "FROM node\nRUN npm install -g npm@10 && npm ci\n"}});
   EXPECT_THAT(run.Places(), IsEmpty());
 }
 

@@ -47,7 +47,8 @@ void AddInstalls(const std::vector<ShellCommand>& commands, bool in_pipeline, co
                  uint32_t first_line, std::vector<Install>* installs) {
   for (const ShellCommand& command : commands) {
     const std::optional<bool> keeps = KeepsToLock(command.words, in_pipeline);
-    if (keeps) installs->push_back({text::Join(command.words, " "), PlaceIn(model, path, first_line + command.line), *keeps});
+    if (keeps)
+      installs->push_back({text::Join(command.words, " "), PlaceIn(model, path, first_line + command.line), *keeps});
   }
 }
 
@@ -81,35 +82,42 @@ const SourceFile* FindLockfile(const Model& model, std::string_view directory, s
 
 std::string_view ToolName(const Lockfile& lock) {
   switch (lock.tool) {
-    case Lockfile::Tool::kNpm: return "npm";
-    case Lockfile::Tool::kYarn: return "yarn";
-    case Lockfile::Tool::kPnpm: return "pnpm";
-    case Lockfile::Tool::kBun: return "bun";
+    case Lockfile::Tool::kNpm:
+      return "npm";
+    case Lockfile::Tool::kYarn:
+      return "yarn";
+    case Lockfile::Tool::kPnpm:
+      return "pnpm";
+    case Lockfile::Tool::kBun:
+      return "bun";
   }
   return {};
 }
 
 void ReportMissing(const Model& model, const Manifest& manifest, Reporter& reporter) {
   const Span place = PlaceIn(model, manifest.path, 1);
-  reporter.Find(place, text::Cat({"The code suggests that no versions are pinned: there is no lock file beside `", manifest.path,
-                                  "`, so every install may bring other code than the one that was tested."}));
+  reporter.Find(
+      place, text::Cat({"The code suggests that no versions are pinned: there is no lock file beside `", manifest.path,
+                        "`, so every install may bring other code than the one that was tested."}));
   reporter.Observe(0.1, error_of::kAbsence, "There is no lock file.", {place}, Method::kConfig);
 }
 
 // Findings about a lock file that is there; returns how far dependencies are locked.
-double JudgeLock(const Model& model, const std::vector<Manifest>& manifests, const SourceFile& file, const Lockfile& lock,
-                 Reporter& reporter, std::string* rationale) {
+double JudgeLock(const Model& model, const std::vector<Manifest>& manifests, const SourceFile& file,
+                 const Lockfile& lock, Reporter& reporter, std::string* rationale) {
   const std::vector<std::string> names = LockfileMismatches(manifests[0], lock, manifests);
   if (names.empty()) {
     *rationale = text::Cat({"`", file.path, "` matches `", manifests[0].path, "`"});
     return lock.wanted_known ? 0.75 : 0.65;
   }
-  const std::vector<std::string> shown(names.begin(), names.begin() + static_cast<ptrdiff_t>(std::min<size_t>(names.size(), 5)));
+  const std::vector<std::string> shown(names.begin(),
+                                       names.begin() + static_cast<ptrdiff_t>(std::min<size_t>(names.size(), 5)));
   const Dependency* first = manifests[0].FindDependency(names[0]);
   reporter.Find(PlaceIn(model, manifests[0].path, first == nullptr ? 1 : first->line),
-                text::Cat({"The code suggests that `", file.path, "` was not updated with the manifest: ",
-                           Counted(names.size(), "range"), " differ (", text::Join(shown, ", "), names.size() > 5 ? ", …" : "",
-                           "). `", ToolName(lock), "` then refuses a clean install or resolves anew."}));
+                text::Cat({"The code suggests that `", file.path,
+                           "` was not updated with the manifest: ", Counted(names.size(), "range"), " differ (",
+                           text::Join(shown, ", "), names.size() > 5 ? ", …" : "", "). `", ToolName(lock),
+                           "` then refuses a clean install or resolves anew."}));
   *rationale = text::Cat({"`", file.path, "` differs from the manifest for ", Counted(names.size(), "package")});
   return 0.35;
 }
@@ -127,12 +135,14 @@ void Locked(const Model& model, Reporter& reporter) {
   const std::optional<Lockfile> lock = ReadLockfile(file->path, file->bytes, &problem);
   if (!lock) {
     reporter.Find(PlaceIn(model, file->path, 1), text::Cat({"The lock file cannot be read: ", problem, "."}));
-    reporter.Observe(0.15, error_of::kConfiguration, "The lock file cannot be read.", {WholeFile(*file)}, Method::kConfig);
+    reporter.Observe(0.15, error_of::kConfiguration, "The lock file cannot be read.", {WholeFile(*file)},
+                     Method::kConfig);
     return;
   }
   double value = JudgeLock(model, manifests, *file, *lock, reporter, &rationale);
   std::vector<Span> evidence = {WholeFile(*file)};
-  const bool yarn_berry = lock->tool == Lockfile::Tool::kYarn && text::Contains(file->bytes.substr(0, 4096), "__metadata:");
+  const bool yarn_berry =
+      lock->tool == Lockfile::Tool::kYarn && text::Contains(file->bytes.substr(0, 4096), "__metadata:");
   const std::vector<Install> installs = FindInstalls(model, yarn_berry);
   size_t loose = 0;
   for (const Install& install : installs) {
@@ -145,7 +155,8 @@ void Locked(const Model& model, Reporter& reporter) {
   }
   if (!installs.empty()) {
     value += loose == 0 ? 0.25 : -0.15 * static_cast<double>(loose) / static_cast<double>(installs.size());
-    rationale += loose == 0 ? ", and pipelines and images install exactly what it says" : text::Cat({", and ", Counted(loose, "install"), " may depart from it"});
+    rationale += loose == 0 ? ", and pipelines and images install exactly what it says"
+                            : text::Cat({", and ", Counted(loose, "install"), " may depart from it"});
   }
   std::set<Lockfile::Tool> tools;
   for (const SourceFile* each : locks) {
@@ -154,10 +165,11 @@ void Locked(const Model& model, Reporter& reporter) {
   if (tools.size() > 1) {
     value -= 0.15;
     reporter.Find(WholeFile(*locks.back()), Severity::kNote,
-                  text::Cat({"The code suggests two package managers at once: `", locks.front()->path, "` and `", locks.back()->path,
-                             "` can pin different versions."}));
+                  text::Cat({"The code suggests two package managers at once: `", locks.front()->path, "` and `",
+                             locks.back()->path, "` can pin different versions."}));
   }
-  reporter.Observe(std::clamp(value, 0.0, 1.0), error_of::kConfiguration, rationale + ".", std::move(evidence), Method::kConfig);
+  reporter.Observe(std::clamp(value, 0.0, 1.0), error_of::kConfiguration, rationale + ".", std::move(evidence),
+                   Method::kConfig);
 }
 
 constexpr Check kChecks[] = {{
@@ -165,12 +177,17 @@ constexpr Check kChecks[] = {{
     .criterion = "dependencies.locked",
     .title = "Dependencies are locked and installed as locked",
     .severity = Severity::kWarning,
-    .help = "A range like ^4.18.2 allows code nobody has run yet. Commit the lock file, keep it in step with package.json, and "
-            "install with `npm ci` (`yarn install --immutable`, `pnpm install --frozen-lockfile`) wherever a build or an image is "
+    .help = "A range like ^4.18.2 allows code nobody has run yet. Commit the lock file, keep it in step with "
+            "package.json, and "
+            "install with `npm ci` (`yarn install --immutable`, `pnpm install --frozen-lockfile`) wherever a build or "
+            "an image is "
             "made: it fails instead of resolving anew, so what was tested is what runs.",
-    .question = "Two builds of this commit, a week apart: which of their dependencies could differ, and what would tell you?",
-    .good_answer = "Explains ranges and the lock file, that `npm ci` installs exactly the lock and fails when it does not match the "
-                   "manifest while `npm install` may rewrite it, and names how updates are then made on purpose (a bot, a review).",
+    .question =
+        "Two builds of this commit, a week apart: which of their dependencies could differ, and what would tell you?",
+    .good_answer = "Explains ranges and the lock file, that `npm ci` installs exactly the lock and fails when it does "
+                   "not match the "
+                   "manifest while `npm install` may rewrite it, and names how updates are then made on purpose (a "
+                   "bot, a review).",
     .run = Locked,
 }};
 

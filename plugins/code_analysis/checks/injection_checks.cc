@@ -35,7 +35,8 @@ class SinkJudge {
   }
   // False when the place was reported before.
   bool Report(Node sink, const Taint& taint, std::string_view becomes) {
-    return ReportPlace(sink, text::Cat({"The code suggests that ", Code(taint.text), ", which a client chooses, becomes ", becomes, "."}));
+    return ReportPlace(sink, text::Cat({"The code suggests that ", Code(taint.text),
+                                        ", which a client chooses, becomes ", becomes, "."}));
   }
   bool ReportPlace(Node sink, std::string message) {
     const Span span = model_.SpanOf(sink);
@@ -55,14 +56,19 @@ class SinkJudge {
       const size_t count = harmful_.size();
       if (harmful_.size() > kMaxEvidence) harmful_.resize(kMaxEvidence);
       reporter_.Observe(count == 1 ? 0.15 : 0.05, error_of::kHarmfulPlace,
-                        text::Cat({sink_noun, " that request data reaches unchecked: ", std::to_string(count), " of ", std::to_string(sinks_), "."}),
+                        text::Cat({sink_noun, " that request data reaches unchecked: ", std::to_string(count), " of ",
+                                   std::to_string(sinks_), "."}),
                         std::move(harmful_));
     } else if (!safe_.empty()) {
-      reporter_.Observe(1.0, error_of::kSinglePlace,
-                        text::Cat({sink_noun, ": ", std::to_string(sinks_), " looked at; no request data was seen to reach one unchecked, and values are passed apart."}),
-                        std::move(safe_));
+      reporter_.Observe(
+          1.0, error_of::kSinglePlace,
+          text::Cat({sink_noun, ": ", std::to_string(sinks_),
+                     " looked at; no request data was seen to reach one unchecked, and values are passed apart."}),
+          std::move(safe_));
     } else {
-      reporter_.Observe(1.0, error_of::kAbsence, text::Cat({sink_noun, ": ", std::to_string(sinks_), " looked at; no request data was seen to reach one unchecked."}),
+      reporter_.Observe(1.0, error_of::kAbsence,
+                        text::Cat({sink_noun, ": ", std::to_string(sinks_),
+                                   " looked at; no request data was seen to reach one unchecked."}),
                         {model_.Anchor()});
     }
   }
@@ -80,8 +86,11 @@ bool LooksLikeSql(std::string_view fixed) {
   const std::string lower = text::Lower(fixed);
   const auto words = text::Words(lower);
   for (size_t i = 0; i + 1 < words.size(); ++i) {
-    const std::string_view word = words[i].substr(words[i].find_first_not_of("(\"'`") == std::string_view::npos ? 0 : words[i].find_first_not_of("(\"'`"));
-    if (text::IsOneOf(word, {"select", "insert", "update", "delete", "where", "from", "order", "call", "exec", "drop", "alter", "with", "values", "union", "limit", "set"})) return true;
+    const std::string_view word = words[i].substr(
+        words[i].find_first_not_of("(\"'`") == std::string_view::npos ? 0 : words[i].find_first_not_of("(\"'`"));
+    if (text::IsOneOf(word, {"select", "insert", "update", "delete", "where", "from", "order", "call", "exec", "drop",
+                             "alter", "with", "values", "union", "limit", "set"}))
+      return true;
   }
   return text::Contains(lower, "order by") || text::Contains(lower, "where ") || text::Contains(lower, "select ");
 }
@@ -101,9 +110,34 @@ bool IsTagged(Node call) { return call[Field::kArguments].Is(Kind::kTemplate); }
 
 void SqlInjection(const Model& model, Reporter& reporter) {
   SinkJudge judge(model, reporter);
-  model.ForEachCall({"query", "execute", "raw", "queryRaw", "$queryRawUnsafe", "$executeRawUnsafe", "$queryRaw", "$executeRaw", "literal", "whereRaw",
-                     "havingRaw", "orderByRaw", "joinRaw", "selectRaw", "unsafe", "all", "each", "run", "exec", "prepare", "any", "one", "oneOrNone", "many",
-                     "manyOrNone", "none", "queryAsync", "batch"},
+  model.ForEachCall({"query",
+                     "execute",
+                     "raw",
+                     "queryRaw",
+                     "$queryRawUnsafe",
+                     "$executeRawUnsafe",
+                     "$queryRaw",
+                     "$executeRaw",
+                     "literal",
+                     "whereRaw",
+                     "havingRaw",
+                     "orderByRaw",
+                     "joinRaw",
+                     "selectRaw",
+                     "unsafe",
+                     "all",
+                     "each",
+                     "run",
+                     "exec",
+                     "prepare",
+                     "any",
+                     "one",
+                     "oneOrNone",
+                     "many",
+                     "manyOrNone",
+                     "none",
+                     "queryAsync",
+                     "batch"},
                     [&](Node call) {
                       const bool database = model.DatabaseCall(call) != DatabaseKind::kNone;
                       if (IsTagged(call)) {
@@ -118,7 +152,8 @@ void SqlInjection(const Model& model, Reporter& reporter) {
                       const bool parametrised = ArgumentsOf(call).size() > 1 && !ArgumentOf(call, 1).IsFunction();
                       judge.Saw(call, is_sql && (parametrised || ObjectBehind(model, ArgumentOf(call, 0))));
                       if (!is_sql) return;
-                      if (const auto taint = judge.Follow(sql, call)) judge.Report(call, *taint, "part of the text of an SQL statement");
+                      if (const auto taint = judge.Follow(sql, call))
+                        judge.Report(call, *taint, "part of the text of an SQL statement");
                     });
   judge.Observe("No SQL statement was found.", "SQL statements");
 }
@@ -126,7 +161,8 @@ void SqlInjection(const Model& model, Reporter& reporter) {
 // ---- C3 ----
 
 bool RunsInShell(const Model& model, Node call, std::string_view name) {
-  if (text::IsOneOf(name, {"exec", "execSync", "command", "commandSync", "execaCommand", "execaCommandSync"})) return true;
+  if (text::IsOneOf(name, {"exec", "execSync", "command", "commandSync", "execaCommand", "execaCommandSync"}))
+    return true;
   for (const Node argument : ArgumentsOf(call)) {
     const Node shell = PropertyOf(ObjectBehind(model, argument), "shell");
     if (shell && BooleanValue(shell) != false) return true;
@@ -136,32 +172,37 @@ bool RunsInShell(const Model& model, Node call, std::string_view name) {
 
 void CommandInjection(const Model& model, Reporter& reporter) {
   SinkJudge judge(model, reporter);
-  model.ForEachCall({"exec", "execSync", "execFile", "execFileSync", "spawn", "spawnSync", "fork", "execa", "execaSync", "command", "commandSync", "execaCommand",
-                     "execaCommandSync", "sync"},
-                    [&](Node call) {
-                      const std::string origin = model.OriginOf(CalleeOf(call));
-                      const std::string_view package = PackageOfOrigin(origin);
-                      if (!text::IsOneOf(package, {"child_process", "execa", "shelljs", "cross-spawn", "child-process-promise"})) return;
-                      const std::string_view name = CalleeName(call);
-                      const bool shell = RunsInShell(model, call, name);
-                      judge.Saw(call, !shell);
-                      if (const auto taint = judge.Follow(ArgumentOf(call, 0), call)) {
-                        judge.Report(call, *taint, shell ? "part of a command that a shell interprets" : "the program that is started");
-                        return;
-                      }
-                      if (!shell || text::IsOneOf(name, {"exec", "execSync"})) return;
-                      for (const Node argument : ObjectBehind(model, ArgumentOf(call, 1)) ? std::vector<Node>() : std::vector<Node>{ArgumentOf(call, 1)}) {
-                        const auto taint = judge.Follow(argument, call);
-                        if (taint) judge.Report(call, *taint, "part of a command that a shell interprets (`shell` is set)");
-                      }
-                    });
+  model.ForEachCall(
+      {"exec", "execSync", "execFile", "execFileSync", "spawn", "spawnSync", "fork", "execa", "execaSync", "command",
+       "commandSync", "execaCommand", "execaCommandSync", "sync"},
+      [&](Node call) {
+        const std::string origin = model.OriginOf(CalleeOf(call));
+        const std::string_view package = PackageOfOrigin(origin);
+        if (!text::IsOneOf(package, {"child_process", "execa", "shelljs", "cross-spawn", "child-process-promise"}))
+          return;
+        const std::string_view name = CalleeName(call);
+        const bool shell = RunsInShell(model, call, name);
+        judge.Saw(call, !shell);
+        if (const auto taint = judge.Follow(ArgumentOf(call, 0), call)) {
+          judge.Report(call, *taint,
+                       shell ? "part of a command that a shell interprets" : "the program that is started");
+          return;
+        }
+        if (!shell || text::IsOneOf(name, {"exec", "execSync"})) return;
+        for (const Node argument :
+             ObjectBehind(model, ArgumentOf(call, 1)) ? std::vector<Node>() : std::vector<Node>{ArgumentOf(call, 1)}) {
+          const auto taint = judge.Follow(argument, call);
+          if (taint) judge.Report(call, *taint, "part of a command that a shell interprets (`shell` is set)");
+        }
+      });
   judge.Observe("No process is started.", "Commands");
 }
 
 // ---- C4 ----
 
 bool IsFileOrigin(std::string_view origin) {
-  return text::IsOneOf(PackageOfOrigin(origin), {"fs", "fs-extra", "graceful-fs", "node:fs"}) || origin.starts_with("fs/promises");
+  return text::IsOneOf(PackageOfOrigin(origin), {"fs", "fs-extra", "graceful-fs", "node:fs"}) ||
+         origin.starts_with("fs/promises");
 }
 
 // Express itself keeps a path below `root`.
@@ -175,9 +216,30 @@ bool HasRoot(const Model& model, Node call) {
 
 void PathTraversal(const Model& model, Reporter& reporter) {
   SinkJudge judge(model, reporter);
-  model.ForEachCall({"readFile", "readFileSync", "createReadStream", "writeFile", "writeFileSync", "createWriteStream", "appendFile", "appendFileSync", "unlink",
-                     "unlinkSync", "rm", "rmSync", "rmdir", "readdir", "readdirSync", "copyFile", "rename", "open", "readJson", "writeJson", "remove",
-                     "outputFile", "mkdir", "mkdirSync"},
+  model.ForEachCall({"readFile",
+                     "readFileSync",
+                     "createReadStream",
+                     "writeFile",
+                     "writeFileSync",
+                     "createWriteStream",
+                     "appendFile",
+                     "appendFileSync",
+                     "unlink",
+                     "unlinkSync",
+                     "rm",
+                     "rmSync",
+                     "rmdir",
+                     "readdir",
+                     "readdirSync",
+                     "copyFile",
+                     "rename",
+                     "open",
+                     "readJson",
+                     "writeJson",
+                     "remove",
+                     "outputFile",
+                     "mkdir",
+                     "mkdirSync"},
                     [&](Node call) {
                       if (!IsFileOrigin(model.OriginOf(CalleeOf(call)))) return;
                       judge.Saw(call, false);
@@ -187,7 +249,9 @@ void PathTraversal(const Model& model, Reporter& reporter) {
                     });
   model.ForEachCall({"sendFile", "sendfile", "download"}, [&](Node call) {
     const Node response = CalleeOf(call)[Field::kObject].Bare();
-    if (!response || !model.OnRequestPath(call) || !text::IsOneOf(response.text(), {"res", "response", "reply", "_res"})) return;
+    if (!response || !model.OnRequestPath(call) ||
+        !text::IsOneOf(response.text(), {"res", "response", "reply", "_res"}))
+      return;
     const bool rooted = HasRoot(model, call);
     judge.Saw(call, rooted);
     if (rooted) return;
@@ -203,7 +267,9 @@ void PathTraversal(const Model& model, Reporter& reporter) {
 // Data a client chooses for somebody else's browser; a request's own path, its host and its referrer are not.
 bool IsChosenByALink(std::string_view source) {
   const auto parts = text::Split(source, '.');
-  if (parts.size() > 1 && text::IsOneOf(parts[1], {"url", "originalUrl", "path", "headers", "hostname", "cookies", "signedCookies", "subdomains"})) return false;
+  if (parts.size() > 1 && text::IsOneOf(parts[1], {"url", "originalUrl", "path", "headers", "hostname", "cookies",
+                                                   "signedCookies", "subdomains"}))
+    return false;
   const std::string lower = text::Lower(source);
   return !text::Contains(lower, "refer") && !text::Contains(lower, "host");
 }
@@ -212,11 +278,13 @@ bool IsChosenByALink(std::string_view source) {
 bool IsNoRedirect(Node call) {
   const std::string_view before = CalleeOf(call)[Field::kObject].text();
   if (text::Contains(before, "status(20")) return true;
-  const std::optional<double> status = CalleeName(call) == "writeHead" ? NumberValue(ArgumentOf(call, 0)) : std::nullopt;
+  const std::optional<double> status =
+      CalleeName(call) == "writeHead" ? NumberValue(ArgumentOf(call, 0)) : std::nullopt;
   if (status && (*status < 300 || *status >= 400)) return true;
   // The rest of the chain: res.location(x).status(201).
   const Node next = call.parent().parent();
-  const std::optional<double> after = next.Is(Kind::kCall) && CalleeName(next) == "status" ? NumberValue(ArgumentOf(next, 0)) : std::nullopt;
+  const std::optional<double> after =
+      next.Is(Kind::kCall) && CalleeName(next) == "status" ? NumberValue(ArgumentOf(next, 0)) : std::nullopt;
   return after && *after < 300;
 }
 
@@ -226,8 +294,10 @@ Node RedirectTarget(const Model& model, Node call) {
   const auto arguments = ArgumentsOf(call);
   if (name == "redirect") return arguments.empty() ? Node() : arguments.size() > 1 ? arguments[1] : arguments[0];
   if (name == "location") return ArgumentOf(call, 0);
-  if (name == "writeHead") return PropertyOf(ObjectBehind(model, arguments.empty() ? Node() : arguments.back()), "Location");
-  return text::EqualsIgnoringCase(StringValue(ArgumentOf(call, 0)).value_or(""), "location") ? ArgumentOf(call, 1) : Node();
+  if (name == "writeHead")
+    return PropertyOf(ObjectBehind(model, arguments.empty() ? Node() : arguments.back()), "Location");
+  return text::EqualsIgnoringCase(StringValue(ArgumentOf(call, 0)).value_or(""), "location") ? ArgumentOf(call, 1)
+                                                                                             : Node();
 }
 
 void OpenRedirect(const Model& model, Reporter& reporter) {
@@ -244,7 +314,9 @@ void OpenRedirect(const Model& model, Reporter& reporter) {
     judge.Saw(call, fixed);
     if (fixed) return;
     const auto taint = judge.Follow(leading, call);
-    if (taint && IsChosenByALink(taint->text)) judge.Report(call, *taint, "the address a browser is sent to, so that a link or form can lead anywhere through this site");
+    if (taint && IsChosenByALink(taint->text))
+      judge.Report(call, *taint,
+                   "the address a browser is sent to, so that a link or form can lead anywhere through this site");
   });
   judge.Observe("Nothing is redirected.", "Redirects");
 }
@@ -254,33 +326,38 @@ void OpenRedirect(const Model& model, Reporter& reporter) {
 void CodeInjection(const Model& model, Reporter& reporter) {
   SinkJudge judge(model, reporter);
   bool seen_any = false;
-  model.ForEachCall({"eval", "Function", "runInNewContext", "runInThisContext", "runInContext", "compileFunction", "Script", "setTimeout", "setInterval", "require"},
-                    [&](Node call) {
-                      const std::string_view name = CalleeName(call);
-                      const Node callee = CalleeOf(call);
-                      const std::string origin = model.OriginOf(callee);
-                      const bool global = callee.Is(Kind::kIdentifier) && (origin.empty() || origin == name);
-                      const bool vm = PackageOfOrigin(origin) == "vm";
-                      const auto arguments = ArgumentsOf(call);
-                      if (arguments.empty() || (!global && !vm)) return;
-                      const bool timer = name == "setTimeout" || name == "setInterval";
-                      const Node code = name == "Function" ? arguments.back() : arguments[0];
-                      if (!timer && name != "require") {
-                        judge.Saw(call, false);
-                        seen_any = true;
-                      }
-                      if (code.IsFunction() || (timer && FixedText(model, code).empty() && !code.Bare().Is(Kind::kMember))) return;
-                      if (const auto taint = judge.Follow(code, call)) {
-                        judge.Saw(call, false);
-                        judge.Report(call, *taint, name == "require" ? "the name of a module that is loaded" : "code that this process runs");
-                        return;
-                      }
-                      if (name == "eval" && global && !StringValue(code) && model.OnRequestPath(call)) {
-                        judge.ReportPlace(call, text::Cat({"The code suggests that ", Code(code), " is run as code while a request is answered."}));
-                      }
-                    });
+  model.ForEachCall(
+      {"eval", "Function", "runInNewContext", "runInThisContext", "runInContext", "compileFunction", "Script",
+       "setTimeout", "setInterval", "require"},
+      [&](Node call) {
+        const std::string_view name = CalleeName(call);
+        const Node callee = CalleeOf(call);
+        const std::string origin = model.OriginOf(callee);
+        const bool global = callee.Is(Kind::kIdentifier) && (origin.empty() || origin == name);
+        const bool vm = PackageOfOrigin(origin) == "vm";
+        const auto arguments = ArgumentsOf(call);
+        if (arguments.empty() || (!global && !vm)) return;
+        const bool timer = name == "setTimeout" || name == "setInterval";
+        const Node code = name == "Function" ? arguments.back() : arguments[0];
+        if (!timer && name != "require") {
+          judge.Saw(call, false);
+          seen_any = true;
+        }
+        if (code.IsFunction() || (timer && FixedText(model, code).empty() && !code.Bare().Is(Kind::kMember))) return;
+        if (const auto taint = judge.Follow(code, call)) {
+          judge.Saw(call, false);
+          judge.Report(call, *taint,
+                       name == "require" ? "the name of a module that is loaded" : "code that this process runs");
+          return;
+        }
+        if (name == "eval" && global && !StringValue(code) && model.OnRequestPath(call)) {
+          judge.ReportPlace(
+              call, text::Cat({"The code suggests that ", Code(code), " is run as code while a request is answered."}));
+        }
+      });
   if (!seen_any && reporter.found() == 0) {
-    reporter.Observe(1.0, error_of::kAbsence, "Nothing was found that runs text as code (eval, Function, vm).", {model.Anchor()});
+    reporter.Observe(1.0, error_of::kAbsence, "Nothing was found that runs text as code (eval, Function, vm).",
+                     {model.Anchor()});
     return;
   }
   judge.Observe("Nothing runs text as code.", "Places that run text as code");
@@ -292,11 +369,15 @@ constexpr Check kChecks[] = {
         .criterion = "injection.sql",
         .title = "Request data stays out of the text of SQL statements",
         .severity = Severity::kError,
-        .help = "Text that is put into a statement is parsed as SQL, so a value can end the string and add commands of its own. Pass values as "
-                "parameters (`query('… WHERE id = $1', [id])`, `?`, tagged templates); take names of columns and directions from a fixed "
+        .help = "Text that is put into a statement is parsed as SQL, so a value can end the string and add commands of "
+                "its own. Pass values as "
+                "parameters (`query('… WHERE id = $1', [id])`, `?`, tagged templates); take names of columns and "
+                "directions from a fixed "
                 "list in the code, since they cannot be parameters.",
-        .question = "Which request would make this statement return or change something it should not, and why do parameters prevent it?",
-        .good_answer = "Gives a concrete value that breaks out, explains that parameters travel apart from the parsed statement, and handles "
+        .question = "Which request would make this statement return or change something it should not, and why do "
+                    "parameters prevent it?",
+        .good_answer = "Gives a concrete value that breaks out, explains that parameters travel apart from the parsed "
+                       "statement, and handles "
                        "ORDER BY or table names with a list of allowed names rather than escaping.",
         .run = SqlInjection,
     },
@@ -305,11 +386,15 @@ constexpr Check kChecks[] = {
         .criterion = "injection.command",
         .title = "Request data stays out of shell commands",
         .severity = Severity::kError,
-        .help = "A shell gives meaning to ; | $( ) and spaces, so a value can start programs of its own. Start programs without a shell "
-                "(`execFile`, `spawn` with an array of arguments), put `--` before values that could look like options, and check the value "
+        .help = "A shell gives meaning to ; | $( ) and spaces, so a value can start programs of its own. Start "
+                "programs without a shell "
+                "(`execFile`, `spawn` with an array of arguments), put `--` before values that could look like "
+                "options, and check the value "
                 "against what is expected.",
-        .question = "What would a client send to run a second program here, and what is left to worry about once no shell is involved?",
-        .good_answer = "Shows a value with a separator, replaces exec by execFile with an argument list, and still thinks of arguments that start "
+        .question = "What would a client send to run a second program here, and what is left to worry about once no "
+                    "shell is involved?",
+        .good_answer = "Shows a value with a separator, replaces exec by execFile with an argument list, and still "
+                       "thinks of arguments that start "
                        "with a dash, of limits on time and of the rights of the process.",
         .run = CommandInjection,
     },
@@ -318,11 +403,15 @@ constexpr Check kChecks[] = {
         .criterion = "injection.path",
         .title = "Paths from requests stay below their folder",
         .severity = Severity::kError,
-        .help = "`path.join(folder, name)` happily leaves the folder when name holds `../`, and Express decodes `%2F` in parameters. Resolve the "
-                "path and check that it starts with the folder and a separator, use `path.basename` where only a name is meant, or let "
+        .help = "`path.join(folder, name)` happily leaves the folder when name holds `../`, and Express decodes `%2F` "
+                "in parameters. Resolve the "
+                "path and check that it starts with the folder and a separator, use `path.basename` where only a name "
+                "is meant, or let "
                 "`res.sendFile(name, { root })` refuse it.",
-        .question = "Which request reads a file outside the folder that is meant here, and how do you check a path for good?",
-        .good_answer = "Gives an encoded ../ example, compares the resolved path with the folder including the separator (or uses root/basename), "
+        .question =
+            "Which request reads a file outside the folder that is meant here, and how do you check a path for good?",
+        .good_answer = "Gives an encoded ../ example, compares the resolved path with the folder including the "
+                       "separator (or uses root/basename), "
                        "and mentions symbolic links or storing files under names of one's own.",
         .run = PathTraversal,
     },
@@ -331,11 +420,15 @@ constexpr Check kChecks[] = {
         .criterion = "injection.redirect",
         .title = "Redirects lead only where the application means to",
         .severity = Severity::kWarning,
-        .help = "A link to this site that ends on another one lends its good name to whoever made the link. Redirect to paths of the application "
-                "(one leading slash, not two), or look the target up in a list of known addresses; compare parsed host names, never prefixes "
+        .help = "A link to this site that ends on another one lends its good name to whoever made the link. Redirect "
+                "to paths of the application "
+                "(one leading slash, not two), or look the target up in a list of known addresses; compare parsed host "
+                "names, never prefixes "
                 "of text.",
-        .question = "How could somebody use this line in a mail to your users, and which targets have to stay possible?",
-        .good_answer = "Describes phishing through a trusted host, knows that //host and https:host slip past simple prefix checks, and proposes "
+        .question =
+            "How could somebody use this line in a mail to your users, and which targets have to stay possible?",
+        .good_answer = "Describes phishing through a trusted host, knows that //host and https:host slip past simple "
+                       "prefix checks, and proposes "
                        "an allow list or tokens that stand for targets.",
         .run = OpenRedirect,
     },
@@ -344,11 +437,14 @@ constexpr Check kChecks[] = {
         .criterion = "injection.eval",
         .title = "Nothing a client sends is run as code",
         .severity = Severity::kError,
-        .help = "`eval`, `new Function`, `vm` and a computed `require` run with all rights of the process; `vm` is no boundary against hostile "
-                "code. Parse data with a parser (`JSON.parse`, a small expression grammar), dispatch on names through a fixed table, and load "
+        .help = "`eval`, `new Function`, `vm` and a computed `require` run with all rights of the process; `vm` is no "
+                "boundary against hostile "
+                "code. Parse data with a parser (`JSON.parse`, a small expression grammar), dispatch on names through "
+                "a fixed table, and load "
                 "modules by literal names.",
         .question = "What is this meant to compute, and what is the narrowest thing that could compute it?",
-        .good_answer = "Replaces it by a parser or a table of functions, says why vm contexts do not isolate, and what would be needed if users "
+        .good_answer = "Replaces it by a parser or a table of functions, says why vm contexts do not isolate, and what "
+                       "would be needed if users "
                        "really must supply code (another process without rights and network).",
         .run = CodeInjection,
     },

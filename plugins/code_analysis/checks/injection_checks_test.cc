@@ -67,7 +67,8 @@ app.listen(3000);
 }
 
 TEST(SqlInjection, FollowsAHelperThatBuildsTheStatement) {
-  const auto run = RunCheck("C1", {{"server.js", R"js(
+  const auto run =
+      RunCheck("C1", {{"server.js", R"js(
 const express = require('express');
 const db = require('mysql').createConnection({});
 const { byName } = require('./sql');
@@ -77,12 +78,13 @@ app.get('/a', (req, res) => {
 });
 app.listen(3000);
 )js"},
-                                   {"sql.js", "exports.byName = (name) => `SELECT * FROM t WHERE name = '${name}'`;\n"}});
+                      {"sql.js", "exports.byName = (name) => `SELECT * FROM t WHERE name = '${name}'`;\n"}});
   EXPECT_THAT(run.Places(), ElementsAre("server.js:7"));
 }
 
 TEST(SqlInjection, LeavesParametersAllowListsNumbersAndTagsAlone) {
-  const auto run = RunCheck("C1", {{"server.mjs", R"js(
+  const auto run =
+      RunCheck("C1", {{"server.mjs", R"js(
 import express from 'express';
 import pg from 'pg';
 import { sql } from './tag.mjs';
@@ -104,14 +106,16 @@ app.get('/d', async (req, res) => res.json(await pool.query(sql`SELECT * FROM us
 app.get('/e', async (req, res) => res.json(await pool.query(`SELECT * FROM users WHERE id = ${pool.escape(req.params.id)}`)));
 app.listen(3000);
 )js"},
-                                   {"tag.mjs", "export const sql = (parts, ...values) => ({ text: parts.join('?'), values });\n"}});
+                      {"tag.mjs", "export const sql = (parts, ...values) => ({ text: parts.join('?'), values });\n"}});
   EXPECT_THAT(run.Places(), IsEmpty());
   EXPECT_EQ(run.Value(), 1.0);
 }
 
-// A comparison with one value says nothing of all the others, and a loose pattern nothing of what stands beside its match.
+// A comparison with one value says nothing of all the others, and a loose pattern nothing of what stands beside its
+// match.
 TEST(SqlInjection, ComparisonsThatLetOthersThroughAreNoCheck) {
-  const auto run = RunCheck("C1", {{"server.ts", R"js(
+  const auto run = RunCheck(
+      "C1", {{"server.ts", R"js(
 import express, { Request, Response } from 'express';
 import { sequelize } from './db';
 const app = express();
@@ -126,12 +130,18 @@ app.get('/tags', async (req: Request, res: Response) => {
 });
 app.listen(3000);
 )js"},
-                                   {"db.ts", "import { Sequelize } from 'sequelize';\nexport const sequelize = new Sequelize('sqlite::memory:');\n"}});
+             {"db.ts",
+              "import { Sequelize } from 'sequelize';\nexport const sequelize = new Sequelize('sqlite::memory:');\n"}});
   EXPECT_THAT(run.Places(), ElementsAre("server.ts:8", "server.ts:12"));
 }
 
 TEST(SqlInjection, IsNotObservedWithoutStatements) {
-  EXPECT_FALSE(RunCheck("C1", {{"server.js", "const app = require('express')(); app.get('/', (req, res) => res.send(req.query.a)); app.listen(1);"}}).Observed());
+  EXPECT_FALSE(
+      RunCheck(
+          "C1",
+          {{"server.js",
+            "const app = require('express')(); app.get('/', (req, res) => res.send(req.query.a)); app.listen(1);"}})
+          .Observed());
 }
 
 TEST(CommandInjection, FindsShellCommandsMadeOfRequestData) {

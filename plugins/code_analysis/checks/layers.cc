@@ -14,12 +14,39 @@ namespace {
 constexpr size_t kManyWebModules = 3;
 
 bool IsWebPackage(std::string_view package) {
-  return text::IsOneOf(package, {"express", "express-promise-router", "express-validator", "celebrate", "body-parser", "multer", "passport", "express-session", "router", "routing-controllers"});
+  return text::IsOneOf(package, {"express", "express-promise-router", "express-validator", "celebrate", "body-parser",
+                                 "multer", "passport", "express-session", "router", "routing-controllers"});
 }
 
 bool IsDataPackage(std::string_view package) {
-  return text::IsOneOf(package, {"pg", "pg-pool", "pg-promise", "mysql", "mysql2", "mongoose", "mongodb", "sequelize", "sequelize-typescript", "knex", "typeorm", "@prisma/client", "sqlite3", "better-sqlite3",
-                                 "mssql", "oracledb", "postgres", "objection", "bookshelf", "drizzle-orm", "@mikro-orm/core", "ioredis", "redis", "nano", "cassandra-driver", "monk", "nedb", "lowdb"});
+  return text::IsOneOf(package, {"pg",
+                                 "pg-pool",
+                                 "pg-promise",
+                                 "mysql",
+                                 "mysql2",
+                                 "mongoose",
+                                 "mongodb",
+                                 "sequelize",
+                                 "sequelize-typescript",
+                                 "knex",
+                                 "typeorm",
+                                 "@prisma/client",
+                                 "sqlite3",
+                                 "better-sqlite3",
+                                 "mssql",
+                                 "oracledb",
+                                 "postgres",
+                                 "objection",
+                                 "bookshelf",
+                                 "drizzle-orm",
+                                 "@mikro-orm/core",
+                                 "ioredis",
+                                 "redis",
+                                 "nano",
+                                 "cassandra-driver",
+                                 "monk",
+                                 "nedb",
+                                 "lowdb"});
 }
 
 std::string_view PackageOfSpecifier(std::string_view specifier) {
@@ -41,9 +68,11 @@ bool BringsOnlyTypes(Node import) {
     if (!node.Is(Kind::kImportSpecifier)) continue;
     names = true;
     const std::string_view name = NameOf(node[Field::kName]);
-    const bool type = node.Has(attribute::kTypeOnly) ||
-                      text::IsOneOf(name, {"Request", "Response", "NextFunction", "RequestHandler", "ErrorRequestHandler", "Express", "Application", "IRouter", "Model", "Document", "Types", "Pool", "PoolClient",
-                                           "QueryResult", "Knex", "Prisma", "ObjectId", "Db", "Collection"});
+    const bool type =
+        node.Has(attribute::kTypeOnly) ||
+        text::IsOneOf(name, {"Request", "Response", "NextFunction", "RequestHandler", "ErrorRequestHandler", "Express",
+                             "Application", "IRouter", "Model", "Document", "Types", "Pool", "PoolClient",
+                             "QueryResult", "Knex", "Prisma", "ObjectId", "Db", "Collection"});
     if (!type) return false;
   }
   return names;
@@ -66,7 +95,8 @@ class LayerReader {
     for (const Handler& handler : model_.handlers()) {
       if (handler.function) Web(model_.ModuleOf(handler.function).index, handler.function);
     }
-    for (const Registration& registration : model_.registrations()) Web(model_.ModuleOf(registration.call).index, registration.call);
+    for (const Registration& registration : model_.registrations())
+      Web(model_.ModuleOf(registration.call).index, registration.call);
     for (const Listen& listen : model_.listens()) layers_[model_.ModuleOf(listen.call).index].composes = true;
     FindComposition();
     return std::move(layers_);
@@ -106,7 +136,10 @@ class LayerReader {
     for (const Kind kind : {Kind::kCall, Kind::kNew}) {
       for (const uint32_t id : module.tree.All(kind)) {
         const Node call(&module.tree, id);
-        if (model_.DatabaseCall(call) != DatabaseKind::kNone || text::IsOneOf(CalleeName(call), {"Schema", "model", "define", "init", "PrismaClient", "DataSource", "drizzle", "pgTable"})) return true;
+        if (model_.DatabaseCall(call) != DatabaseKind::kNone ||
+            text::IsOneOf(CalleeName(call),
+                          {"Schema", "model", "define", "init", "PrismaClient", "DataSource", "drizzle", "pgTable"}))
+          return true;
       }
     }
     for (const uint32_t id : module.tree.All(Kind::kClass)) {
@@ -125,7 +158,8 @@ class LayerReader {
         const auto parameters = ParametersOf(function);
         for (size_t i = 0; i + 1 < parameters.size() && i < 2; ++i) {
           const std::string_view first = ParameterName(parameters[i]), second = ParameterName(parameters[i + 1]);
-          if (text::IsOneOf(first, {"req", "_req", "request"}) && text::IsOneOf(second, {"res", "_res", "response"})) return true;
+          if (text::IsOneOf(first, {"req", "_req", "request"}) && text::IsOneOf(second, {"res", "_res", "response"}))
+            return true;
         }
       }
     }
@@ -138,7 +172,8 @@ class LayerReader {
     for (const Node statement : module.tree.root().Children()) {
       if (statement.Is(Kind::kExport) && statement[Field::kSource]) {
         any = true;
-      } else if (statement.Is(Kind::kExpressionStatement) && statement.first_child().Is(Kind::kAssignment) && CalleeName(statement.first_child()[Field::kRight].Bare()) == "require") {
+      } else if (statement.Is(Kind::kExpressionStatement) && statement.first_child().Is(Kind::kAssignment) &&
+                 CalleeName(statement.first_child()[Field::kRight].Bare()) == "require") {
         any = true;
       } else if (!statement.Is(Kind::kExpressionStatement) || !statement.first_child().Is(Kind::kString)) {
         return false;

@@ -11,13 +11,13 @@
 namespace assay::code_analysis {
 
 struct ModuleLayer {
-  bool server = false;        // takes part at all
-  bool web = false;           // imports the web framework, or holds functions that are registered to answer requests
+  bool server = false;  // takes part at all
+  bool web = false;     // imports the web framework, or holds functions that are registered to answer requests
   bool touches_requests = false;  // web, or holds a function of (req, res)
-  bool data = false;          // imports a library of a database and calls it
-  bool only_exports = false;  // passes on what other modules export
-  bool composes = false;      // puts the application together: makes or starts it, or imports several web modules
-  Node web_site, data_site;   // where it shows
+  bool data = false;              // imports a library of a database and calls it
+  bool only_exports = false;      // passes on what other modules export
+  bool composes = false;          // puts the application together: makes or starts it, or imports several web modules
+  Node web_site, data_site;       // where it shows
 };
 
 // Whether a module declares types and nothing that runs: an import of it is dropped when it is compiled.

@@ -35,7 +35,8 @@ std::vector<std::string_view> NamesIn(Node pattern) {
 }
 
 bool RunsForEach(std::string_view name) {
-  return text::IsOneOf(name, {"map", "forEach", "flatMap", "filter", "reduce", "each", "eachSeries", "mapSeries", "some", "every"});
+  return text::IsOneOf(
+      name, {"map", "forEach", "flatMap", "filter", "reduce", "each", "eachSeries", "mapSeries", "some", "every"});
 }
 
 // The nearest loop around a node, within the function the node is written in (callbacks of map and the like included).
@@ -83,12 +84,20 @@ class QueryJudge {
     } else if (!places_.empty()) {
       const size_t count = places_.size();
       if (places_.size() > 12) places_.resize(12);
-      reporter_.Observe(count == 1 ? 0.3 : count == 2 ? 0.2 : 0.1, error_of::kCrossFile,
-                        text::Cat({"Queries that run once for each entry of a collection: ", std::to_string(count), "."}), std::move(places_));
+      reporter_.Observe(
+          count == 1   ? 0.3
+          : count == 2 ? 0.2
+                       : 0.1,
+          error_of::kCrossFile,
+          text::Cat({"Queries that run once for each entry of a collection: ", std::to_string(count), "."}),
+          std::move(places_));
     } else if (!batches_.empty()) {
-      reporter_.Observe(1.0, error_of::kSinglePlace, "No query runs once for each entry of a collection, and related rows are read together.", std::move(batches_));
+      reporter_.Observe(1.0, error_of::kSinglePlace,
+                        "No query runs once for each entry of a collection, and related rows are read together.",
+                        std::move(batches_));
     } else {
-      reporter_.Observe(0.9, error_of::kAbsence, "No query was seen to run once for each entry of a collection.", {first_});
+      reporter_.Observe(0.9, error_of::kAbsence, "No query was seen to run once for each entry of a collection.",
+                        {first_});
     }
   }
 
@@ -101,10 +110,13 @@ class QueryJudge {
   // userDao.getUserById(id), where the object could not be followed.
   static bool SaysItReads(Node call) {
     const Node object = CalleeOf(call)[Field::kObject].Bare();
-    const std::string_view owner = object.Is(Kind::kMember) ? object[Field::kProperty].text() : object.Is(Kind::kIdentifier) ? object.text() : std::string_view();
+    const std::string_view owner = object.Is(Kind::kMember)       ? object[Field::kProperty].text()
+                                   : object.Is(Kind::kIdentifier) ? object.text()
+                                                                  : std::string_view();
     const std::string_view name = CalleeName(call);
     const bool data = owner.ends_with("DAO") || owner.ends_with("Dao") || owner.ends_with("Repository");
-    return data && (name.starts_with("get") || name.starts_with("find") || name.starts_with("load") || name.starts_with("fetch"));
+    return data && (name.starts_with("get") || name.starts_with("find") || name.starts_with("load") ||
+                    name.starts_with("fetch"));
   }
 
   void Look(Node call) {
@@ -123,8 +135,11 @@ class QueryJudge {
       if (known.file == span.file && known.line == span.line) return;
     }
     places_.push_back(span);
-    reporter_.Find(span, text::Cat({"The code suggests that ", query ? Code(CalleeOf(call)) : text::Cat({Code(CalleeOf(call)), " (which runs a query)"}),
-                                    " runs once for each entry of ", Code(loop->iterable), ": the number of queries grows with it."}));
+    reporter_.Find(
+        span,
+        text::Cat({"The code suggests that ",
+                   query ? Code(CalleeOf(call)) : text::Cat({Code(CalleeOf(call)), " (which runs a query)"}),
+                   " runs once for each entry of ", Code(loop->iterable), ": the number of queries grows with it."}));
   }
 
   // On the way of a request; also in methods that a constructor function gives its objects, which cannot be followed.
@@ -142,7 +157,8 @@ class QueryJudge {
   void NoteBatch(Node call) {
     if (batches_.size() >= 8) return;
     const std::string_view text = call.text().substr(0, 2'000);
-    for (const char* sign : {" = ANY(", " IN (", " in (", "include:", ".populate(", "whereIn(", "$in:", "{ in:", "$lookup", " JOIN ", " join "}) {
+    for (const char* sign : {" = ANY(", " IN (", " in (", "include:", ".populate(", "whereIn(",
+                             "$in:", "{ in:", "$lookup", " JOIN ", " join "}) {
       if (text::Contains(text, sign)) {
         batches_.push_back(model_.SpanOf(call));
         return;
@@ -187,11 +203,14 @@ class QueryJudge {
     for (const Node around : {call, query}) {
       for (Node node = around.parent(); node; node = node.parent()) {
         if (node.Is(Kind::kNew) && CalleeName(node) == "DataLoader") return true;
-        if (node.Is(Kind::kCall) && text::IsOneOf(CalleeName(node), {"transaction", "$transaction", "withTransaction", "tx", "pipeline", "multi"})) return true;
+        if (node.Is(Kind::kCall) && text::IsOneOf(CalleeName(node), {"transaction", "$transaction", "withTransaction",
+                                                                     "tx", "pipeline", "multi"}))
+          return true;
       }
       const Node function = around.EnclosingFunction();
       const std::string_view body = function ? function.text().substr(0, 20'000) : std::string_view();
-      const bool write = model_.DatabaseCall(query) == DatabaseKind::kWrite || model_.DatabaseCall(query) == DatabaseKind::kRaw;
+      const bool write =
+          model_.DatabaseCall(query) == DatabaseKind::kWrite || model_.DatabaseCall(query) == DatabaseKind::kRaw;
       if (write && (text::Contains(body, "BEGIN") || text::Contains(text::Lower(body), "transaction"))) return true;
     }
     // Commands that a pipeline of Redis collects.
@@ -228,23 +247,29 @@ class QueryJudge {
     const Node callee = CalleeOf(call);
     const std::string_view name = CalleeName(call);
     // The MongoDB driver's cursor, whatever the collection is called.
-    if (name == "toArray" && text::IsOneOf(CalleeName(callee[Field::kObject].Bare()), {"find", "aggregate"})) return true;
-    if (callee.Is(Kind::kMember) && text::IsOneOf(name, {"map", "filter", "slice", "sort", "reverse", "flat", "concat", "then", "toArray", "lean", "exec", "limit", "skip", "select", "where", "orderBy"})) {
+    if (name == "toArray" && text::IsOneOf(CalleeName(callee[Field::kObject].Bare()), {"find", "aggregate"}))
+      return true;
+    if (callee.Is(Kind::kMember) &&
+        text::IsOneOf(name, {"map", "filter", "slice", "sort", "reverse", "flat", "concat", "then", "toArray", "lean",
+                             "exec", "limit", "skip", "select", "where", "orderBy"})) {
       return IsLongList(callee[Field::kObject], steps + 1);
     }
-    if (text::IsOneOf(PathOf(callee), {"Object.keys", "Object.values", "Object.entries", "Array.from", "Promise.all"})) return IsLongList(ArgumentOf(call, 0), steps + 1);
+    if (text::IsOneOf(PathOf(callee), {"Object.keys", "Object.values", "Object.entries", "Array.from", "Promise.all"}))
+      return IsLongList(ArgumentOf(call, 0), steps + 1);
     // A function of the repository that returns what a query found.
     const Node function = model_.FunctionCalledBy(call);
     if (!function) return false;
     for (const Node node : function.Descendants()) {
-      if (node.Is(Kind::kReturn) && node.EnclosingFunction() == function && IsLongList(node.first_child(), steps + 3)) return true;
+      if (node.Is(Kind::kReturn) && node.EnclosingFunction() == function && IsLongList(node.first_child(), steps + 3))
+        return true;
     }
     const Node body = BodyOf(function);
     return !body.Is(Kind::kBlock) && IsLongList(body, steps + 3);
   }
 
   static bool ReadsManyRows(Node call) {
-    return !text::IsOneOf(CalleeName(call), {"findOne", "findById", "findByPk", "findUnique", "findFirst", "first", "count", "countDocuments", "exists", "one", "oneOrNone", "create", "save",
+    return !text::IsOneOf(CalleeName(call), {"findOne", "findById", "findByPk", "findUnique", "findFirst", "first",
+                                             "count", "countDocuments", "exists", "one", "oneOrNone", "create", "save",
                                              "get", "update", "updateOne", "insertOne", "delete", "deleteOne"});
   }
 

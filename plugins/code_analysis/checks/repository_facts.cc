@@ -11,7 +11,8 @@ namespace {
 constexpr size_t kMaxManifests = 200;
 
 bool IsOwnPackage(std::string_view path) {
-  for (const char* folder : {"node_modules", "test", "tests", "__tests__", "fixtures", "examples", "example", "templates", "testdata"}) {
+  for (const char* folder :
+       {"node_modules", "test", "tests", "__tests__", "fixtures", "examples", "example", "templates", "testdata"}) {
     if (HasFolder(path, folder)) return false;
   }
   return BaseNameOf(path) == "package.json";

@@ -22,7 +22,8 @@ std::string AwsKey() { return std::string("AK") + "IA" + "Q7ZR2MVX9LPT4YCW"; }
 
 TEST(Secrets, FindsKeysOfKnownShapeAndNeverShowsThem) {
   const auto run = RunCheck("D1", {{"server.js", kServer},
-                                   {"src/config.js", "module.exports = {\n  github: '" + GitHubToken() + "',\n  aws: '" + AwsKey() + "',\n};\n"}});
+                                   {"src/config.js", "module.exports = {\n  github: '" + GitHubToken() +
+                                                         "',\n  aws: '" + AwsKey() + "',\n};\n"}});
   EXPECT_THAT(run.Places(), ElementsAre("src/config.js:2", "src/config.js:3"));
   EXPECT_THAT(run.report.findings[0].message, HasSubstr("ghp_…"));
   EXPECT_THAT(run.report.findings[0].message, Not(HasSubstr(GitHubToken().substr(4, 8))));
@@ -35,22 +36,30 @@ TEST(Secrets, FindsPrivateKeysAddressesAndRandomValuesUnderTellingNames) {
   for (int i = 0; i < 4; ++i) key += "MIIEowIBAAKCAQEAx7Vq2mZr9tYc8WbN1sHd6JfGa3UeKo5TR7kQ2mVx9LpZ4tYc\n";
   const std::string address = std::string("DATABASE_URL=postgres") + "://api:v7Rk2qLz9@db.shop.io:5432/shop\n";
   const std::string value = "const jwtSecret = \"q7Zr2mVx9LpT4yCw8bN1sHd6\";\n";
-  const auto run = RunCheck("D1", {{"server.js", kServer}, {"certs/server.key", key}, {"deploy.env", address}, {"src/auth.js", value}});
+  const auto run = RunCheck(
+      "D1", {{"server.js", kServer}, {"certs/server.key", key}, {"deploy.env", address}, {"src/auth.js", value}});
   EXPECT_THAT(run.Places(), ::testing::UnorderedElementsAre("certs/server.key:1", "deploy.env:1", "src/auth.js:1"));
 }
 
 TEST(Secrets, LeavesExamplesPlaceholdersTestsAndPublicThingsAlone) {
   const auto run = RunCheck(
-      "D1", {{"server.js", kServer},
-             {".env.example", "JWT_SECRET=replace-me-with-32-random-bytes\nDATABASE_URL=postgres://user:password@db.shop.io/shop\n"},
-             {".env", "PORT=3000\nJWT_SECRET=${SECRET_FROM_VAULT}\nDB_PASSWORD=postgres\n"},
-             {"test/keys.js", "exports.token = '" + GitHubToken() + "';\n"},
-             {"src/a.js", "const secret = process.env.JWT_SECRET;\nconst apiKey = 'your-api-key-goes-here-123456';\n"
-                          "const awsExample = 'AKIAIOSFODNN7EXAMPLE';\nconst tokenHeader = 'x-q7Zr2mVx9LpT4yCw8bN1sHd6';\n"
-                          "const url = 'mongodb://root:Zr2mVx9LpT4y@localhost:27017';\nconst resetTokenPath = '/v1/accounts/reset-token-7f3a';\n"},
-             {"package-lock.json", R"({"lockfileVersion": 3, "packages": {"node_modules/a": {"integrity": "sha512-q7Zr2mVx9LpT4yCw8bN1sHd6JfGa3UeKo5TR7kQ2mVx9LpZ4tYc8Wb=="}}})"},
-             {"keys/public.pem", "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAx7Vq2mZr9tYc8WbN1sHd\n-----END PUBLIC KEY-----\n"},
-             {"README.md", "Set `STRIPE_KEY=sk_live_xxxxxxxxxxxxxxxxxxxxxxxx` first.\n"}});
+      "D1",
+      {{"server.js", kServer},
+       {".env.example",
+        "JWT_SECRET=replace-me-with-32-random-bytes\nDATABASE_URL=postgres://user:password@db.shop.io/shop\n"},
+       {".env", "PORT=3000\nJWT_SECRET=${SECRET_FROM_VAULT}\nDB_PASSWORD=postgres\n"},
+       {"test/keys.js", "exports.token = '" + GitHubToken() + "';\n"},
+       {"src/a.js",
+        "const secret = process.env.JWT_SECRET;\nconst apiKey = 'your-api-key-goes-here-123456';\n"
+        "const awsExample = 'AKIAIOSFODNN7EXAMPLE';\nconst tokenHeader = 'x-q7Zr2mVx9LpT4yCw8bN1sHd6';\n"
+        "const url = 'mongodb://root:Zr2mVx9LpT4y@localhost:27017';\nconst resetTokenPath = "
+        "'/v1/accounts/reset-token-7f3a';\n"},
+       {"package-lock.json",
+        R"({"lockfileVersion": 3, "packages": {"node_modules/a": {"integrity": "sha512-q7Zr2mVx9LpT4yCw8bN1sHd6JfGa3UeKo5TR7kQ2mVx9LpZ4tYc8Wb=="}}})"},
+       {"keys/public.pem",
+        "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAx7Vq2mZr9tYc8WbN1sHd\n-----END PUBLIC "
+        "KEY-----\n"},
+       {"README.md", "Set `STRIPE_KEY=sk_live_xxxxxxxxxxxxxxxxxxxxxxxx` first.\n"}});
   EXPECT_THAT(run.Places(), IsEmpty());
   EXPECT_EQ(run.Value(), 1.0);
 }
@@ -81,8 +90,10 @@ app.listen(3000);
 }
 
 TEST(Tokens, FindsADefaultSecretInConfigurationOfAnotherFile) {
-  const auto run = RunCheck("D2", {{"src/config.ts", "export const config = { jwt: { secret: process.env.JWT_SECRET || 'development-key' } };\n"},
-                                   {"src/app.ts", R"js(
+  const auto run = RunCheck(
+      "D2",
+      {{"src/config.ts", "export const config = { jwt: { secret: process.env.JWT_SECRET || 'development-key' } };\n"},
+       {"src/app.ts", R"js(
 import express from 'express';
 import { sign } from 'jsonwebtoken';
 import { config } from './config';

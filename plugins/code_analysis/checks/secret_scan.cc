@@ -22,12 +22,18 @@ enum class Alphabet { kUpperDigits, kWord, kBase64, kBase64Url, kHex, kSlack };
 
 bool Holds(Alphabet alphabet, char c) {
   switch (alphabet) {
-    case Alphabet::kUpperDigits: return text::IsDigit(c) || (c >= 'A' && c <= 'Z');
-    case Alphabet::kWord: return text::IsWord(c);
-    case Alphabet::kBase64: return text::IsLetter(c) || text::IsDigit(c) || c == '+' || c == '/';
-    case Alphabet::kBase64Url: return text::IsWord(c) || c == '-';
-    case Alphabet::kHex: return text::IsHex(c);
-    case Alphabet::kSlack: return text::IsLetter(c) || text::IsDigit(c) || c == '-' || c == '/';
+    case Alphabet::kUpperDigits:
+      return text::IsDigit(c) || (c >= 'A' && c <= 'Z');
+    case Alphabet::kWord:
+      return text::IsWord(c);
+    case Alphabet::kBase64:
+      return text::IsLetter(c) || text::IsDigit(c) || c == '+' || c == '/';
+    case Alphabet::kBase64Url:
+      return text::IsWord(c) || c == '-';
+    case Alphabet::kHex:
+      return text::IsHex(c);
+    case Alphabet::kSlack:
+      return text::IsLetter(c) || text::IsDigit(c) || c == '-' || c == '/';
   }
   return false;
 }
@@ -81,11 +87,12 @@ bool IsRepetitive(std::string_view value) {
 
 // Words and runs that people write where a value has to be filled in.
 constexpr std::array<std::string_view, 42> kStandIns = {
-    "example",  "placeholder", "changeme", "change-me", "change_me", "change this", "changethis", "your",      "xxx",
-    "dummy",    "sample",      "fake",     "todo",      "insert",    "replace",     "redacted",   "...",       "***",
-    "1234",     "abcd",        "foobar",   "qwerty",    "default",   "password",    "secret",     "process.env", "lorem",
-    "undefined", "null",       "test",     "demo",      "${",        "{{",          "<",          "%(",        "$(",
-    "keyboard", "not-a",       "notreal",  "mock",      "development", "shhh"};
+    "example", "placeholder", "changeme", "change-me", "change_me",   "change this", "changethis",
+    "your",    "xxx",         "dummy",    "sample",    "fake",        "todo",        "insert",
+    "replace", "redacted",    "...",      "***",       "1234",        "abcd",        "foobar",
+    "qwerty",  "default",     "password", "secret",    "process.env", "lorem",       "undefined",
+    "null",    "test",        "demo",     "${",        "{{",          "<",           "%(",
+    "$(",      "keyboard",    "not-a",    "notreal",   "mock",        "development", "shhh"};
 
 class Scanner {
  public:
@@ -114,7 +121,8 @@ class Scanner {
   void Add(std::string kind, std::string_view line, size_t offset, size_t length) {
     const auto column = static_cast<uint32_t>(offset + 1);
     for (const SecretPlace& place : places_) {
-      const bool overlaps = place.line == number_ && column < place.column + place.length && place.column < column + length;
+      const bool overlaps =
+          place.line == number_ && column < place.column + place.length && place.column < column + length;
       if (overlaps) return;
     }
     if (places_.size() >= kMaxPlaces) return;
@@ -133,7 +141,9 @@ class Scanner {
         if (body.size() < shape.min_length || body.size() > shape.max_length || LooksLikePlaceholder(body)) continue;
         if (EntropyOf(body) < 3.0) continue;
         // Google's keys for web clients are public by design.
-        if (shape.prefix == "AIza" && (text::Contains(bytes_, "authDomain") || text::Contains(bytes_, "maps.googleapis"))) continue;
+        if (shape.prefix == "AIza" &&
+            (text::Contains(bytes_, "authDomain") || text::Contains(bytes_, "maps.googleapis")))
+          continue;
         if (shape.prefix == "SG." && (end >= line.size() || line[end] != '.')) continue;
         Add(std::string(shape.kind), line, at, end - at);
       }
@@ -178,12 +188,16 @@ class Scanner {
       std::string_view host = authority.substr(sign + 1);
       host = host.substr(0, host.find(':'));
       const bool remote = text::Contains(host, ".") && !host.starts_with("127.") && !host.starts_with("10.") &&
-                          !host.starts_with("192.168.") && !text::Contains(host, "example") && !host.ends_with(".local") &&
-                          !host.ends_with(".test") && !host.ends_with("docker.internal") && !host.starts_with("0.0.");
+                          !host.starts_with("192.168.") && !text::Contains(host, "example") &&
+                          !host.ends_with(".local") && !host.ends_with(".test") && !host.ends_with("docker.internal") &&
+                          !host.starts_with("0.0.");
       if (!remote || password.size() < 6 || password == user || LooksLikePlaceholder(password)) continue;
-      if (LooksLikePlaceholder(host) || EntropyOf(password) < 2.5 || password.find_first_of("{}$[]*") != std::string_view::npos) continue;
+      if (LooksLikePlaceholder(host) || EntropyOf(password) < 2.5 ||
+          password.find_first_of("{}$[]*") != std::string_view::npos)
+        continue;
       if (text::EqualsIgnoringCase(password, "pass") || text::EqualsIgnoringCase(password, "passwd")) continue;
-      Add(text::Cat({"password in a ", line.substr(scheme, at - scheme), " address"}), line, at + 3 + colon + 1, password.size());
+      Add(text::Cat({"password in a ", line.substr(scheme, at - scheme), " address"}), line, at + 3 + colon + 1,
+          password.size());
     }
   }
 
@@ -219,7 +233,8 @@ class Scanner {
       ++words;
       letters += length;
     }
-    const bool camel = std::count_if(value.begin(), value.end(), text::IsDigit) * 6 < static_cast<ptrdiff_t>(value.size());
+    const bool camel =
+        std::count_if(value.begin(), value.end(), text::IsDigit) * 6 < static_cast<ptrdiff_t>(value.size());
     return camel || (words >= 2 && letters * 10 >= value.size() * 7);
   }
 
@@ -236,7 +251,8 @@ class Scanner {
       const std::string_view value = line.substr(value_at + 1, close - value_at - 1);
       if (!NamesASecret(name) || LooksLikePlaceholder(value) || !IsRandomLooking(value)) continue;
       // A password that is stored as a digest is not the password.
-      const bool digest = (value.size() == 32 || value.size() == 40 || value.size() == 64 || value.size() == 128) && std::all_of(value.begin(), value.end(), text::IsHex);
+      const bool digest = (value.size() == 32 || value.size() == 40 || value.size() == 64 || value.size() == 128) &&
+                          std::all_of(value.begin(), value.end(), text::IsHex);
       if (digest && text::Contains(text::Lower(name), "passw")) continue;
       Add(text::Cat({"value of ", name}), line, value_at + 1, value.size());
     }
@@ -286,7 +302,8 @@ double EntropyOf(std::string_view value) {
 bool LooksLikePlaceholder(std::string_view value) {
   if (value.empty() || IsRepetitive(value)) return true;
   const std::string lower = text::Lower(value);
-  return std::any_of(kStandIns.begin(), kStandIns.end(), [&](std::string_view word) { return text::Contains(lower, word); });
+  return std::any_of(kStandIns.begin(), kStandIns.end(),
+                     [&](std::string_view word) { return text::Contains(lower, word); });
 }
 
 bool NamesASecret(std::string_view name) {
@@ -295,13 +312,16 @@ bool NamesASecret(std::string_view name) {
     if (c != '_' && c != '-') plain.push_back(c);
   }
   // What only speaks about a secret: its name, place, length, the public half of a pair.
-  for (const char* about : {"public", "name", "path", "file", "url", "uri", "header", "field", "type", "length", "expir", "regex",
-                            "hash", "prefix", "cookie", "label", "placeholder", "message", "csrf", "integrity", "checksum", "site",
-                            "message", "column", "attribute", "sha", "digest", "id"}) {
-    if (plain.ends_with(about) || (plain.size() > 3 && text::Contains(plain, about) && std::string_view(about).size() > 4)) return false;
+  for (const char* about :
+       {"public",   "name",  "path",    "file",   "url",       "uri",   "header",      "field",   "type", "length",
+        "expir",    "regex", "hash",    "prefix", "cookie",    "label", "placeholder", "message", "csrf", "integrity",
+        "checksum", "site",  "message", "column", "attribute", "sha",   "digest",      "id"}) {
+    if (plain.ends_with(about) ||
+        (plain.size() > 3 && text::Contains(plain, about) && std::string_view(about).size() > 4))
+      return false;
   }
-  for (const char* word : {"secret", "password", "passwd", "apikey", "token", "privatekey", "accesskey", "secretkey", "authkey",
-                           "encryptionkey", "signingkey", "jwtkey", "credential", "dbpass", "masterkey"}) {
+  for (const char* word : {"secret", "password", "passwd", "apikey", "token", "privatekey", "accesskey", "secretkey",
+                           "authkey", "encryptionkey", "signingkey", "jwtkey", "credential", "dbpass", "masterkey"}) {
     if (plain.ends_with(word)) return true;
   }
   return false;
@@ -310,7 +330,8 @@ bool NamesASecret(std::string_view name) {
 bool IsEnvironmentFile(std::string_view path) {
   const std::string_view name = BaseNameOf(path);
   if (name != ".env" && !name.starts_with(".env.") && !name.ends_with(".env")) return false;
-  for (const char* stand_in : {"example", "sample", "template", "dist", "default", "test", "ci", "schema", "tpl", "docker"}) {
+  for (const char* stand_in :
+       {"example", "sample", "template", "dist", "default", "test", "ci", "schema", "tpl", "docker"}) {
     if (text::Contains(name, stand_in)) return false;
   }
   return true;
@@ -319,17 +340,22 @@ bool IsEnvironmentFile(std::string_view path) {
 bool IsExemptFromSecrets(std::string_view path) {
   if (IsLockfilePath(path)) return true;
   const std::string lower = text::Lower(path);
-  for (const char* folder : {"node_modules", "test", "tests", "__tests__", "__mocks__", "spec", "specs", "fixtures", "fixture", "mocks",
-                             "mock", "e2e", "cypress", "examples", "example", "vendor", "testdata", "samples", "sample", "bower_components",
-                             "test-data", "snapshots", "__snapshots__", "docs", "doc", "locales", "i18n", "lang", "translations"}) {
+  for (const char* folder : {"node_modules", "test",      "tests",         "__tests__",   "__mocks__",
+                             "spec",         "specs",     "fixtures",      "fixture",     "mocks",
+                             "mock",         "e2e",       "cypress",       "examples",    "example",
+                             "vendor",       "testdata",  "samples",       "sample",      "bower_components",
+                             "test-data",    "snapshots", "__snapshots__", "docs",        "doc",
+                             "locales",      "i18n",      "lang",          "translations"}) {
     if (HasFolder(lower, folder)) return true;
   }
   const std::string_view name = BaseNameOf(lower);
-  for (const char* part : {".test.", ".spec.", ".min.", ".example", ".sample", ".template", ".dist", ".snap", "-test.", "_test."}) {
+  for (const char* part :
+       {".test.", ".spec.", ".min.", ".example", ".sample", ".template", ".dist", ".snap", "-test.", "_test."}) {
     if (text::Contains(name, part)) return true;
   }
-  for (const char* end : {".map", ".svg", ".png", ".jpg", ".jpeg", ".gif", ".ico", ".woff", ".woff2", ".ttf", ".eot", ".pdf", ".zip", ".gz",
-                          ".pub", ".crt", ".cer", ".css", ".lock", ".wasm", ".mp4", ".webp", ".sum", ".d.ts"}) {
+  for (const char* end :
+       {".map", ".svg", ".png", ".jpg", ".jpeg", ".gif", ".ico",  ".woff", ".woff2", ".ttf",  ".eot", ".pdf",
+        ".zip", ".gz",  ".pub", ".crt", ".cer",  ".css", ".lock", ".wasm", ".mp4",   ".webp", ".sum", ".d.ts"}) {
     if (name.ends_with(end)) return true;
   }
   return false;

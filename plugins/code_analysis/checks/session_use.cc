@@ -29,7 +29,8 @@ bool IsTurnedOnLater(const Model& model, std::string_view flag) {
   bool found = false;
   model.ForEachMember({flag}, [&](Node member) {
     const Node object = member[Field::kObject].Bare();
-    const bool cookie = object.Is(Kind::kMember) ? object[Field::kProperty].text() == "cookie" : text::Contains(text::Lower(object.text()), "cookie");
+    const bool cookie = object.Is(Kind::kMember) ? object[Field::kProperty].text() == "cookie"
+                                                 : text::Contains(text::Lower(object.text()), "cookie");
     found |= cookie && member.parent().Is(Kind::kAssignment) && member.parent()[Field::kLeft] == member &&
              BooleanValue(member.parent()[Field::kRight]) != false;
   });
@@ -66,7 +67,8 @@ class CookieJudge {
     std::vector<Span> evidence = fine ? seen_ : problems_;
     if (evidence.size() > 12) evidence.resize(12);
     reporter_.Observe(std::clamp(value, 0.0, 1.0), fine ? error_of::kSinglePlace : error_of::kCrossFile,
-                      fine ? "Cookies that authenticate carry httpOnly, secure and sameSite." : text::Cat({"Missing on cookies that authenticate: ", text::Join(names_, ", "), "."}),
+                      fine ? "Cookies that authenticate carry httpOnly, secure and sameSite."
+                           : text::Cat({"Missing on cookies that authenticate: ", text::Join(names_, ", "), "."}),
                       std::move(evidence));
   }
 
@@ -83,7 +85,7 @@ class CookieJudge {
     }
     const Node given = OptionOf(model_, options, "cookie");
     const Node cookie = ObjectBehind(model_, given);
-    if (given && !cookie) return;                          // computed: unknown
+    if (given && !cookie) return;  // computed: unknown
     if (!given && HasSpread(options)) return;
     Judge(call, cookie, /*http_only_default=*/true, /*secure_needed=*/true);
   }
@@ -103,7 +105,8 @@ class CookieJudge {
   }
 
   void Judge(Node call, Node options, bool http_only_default, bool secure_needed) {
-    const Flag http_only = FlagOf(model_, options, "httpOnly"), secure = FlagOf(model_, options, "secure"), same_site = FlagOf(model_, options, "sameSite");
+    const Flag http_only = FlagOf(model_, options, "httpOnly"), secure = FlagOf(model_, options, "secure"),
+               same_site = FlagOf(model_, options, "sameSite");
     const bool readable = http_only == Flag::kOff || (http_only == Flag::kMissing && !http_only_default);
     const bool plain = (secure == Flag::kOff || (secure == Flag::kMissing && secure_needed)) && !secure_later_;
     const bool cross_site = same_site == Flag::kOff || (same_site == Flag::kMissing && !same_site_later_);
@@ -121,8 +124,9 @@ class CookieJudge {
     const Span span = model_.SpanOf(call);
     problems_.push_back(span);
     const bool only_same_site = !readable && !plain;
-    reporter_.Find(span, only_same_site ? Severity::kNote : Severity::kWarning,
-                   text::Cat({"The code suggests that this cookie authenticates and is set without ", Listed(missing), "."}));
+    reporter_.Find(
+        span, only_same_site ? Severity::kNote : Severity::kWarning,
+        text::Cat({"The code suggests that this cookie authenticates and is set without ", Listed(missing), "."}));
   }
 
   static std::string Listed(const std::vector<std::string>& names) {
@@ -145,14 +149,16 @@ class CookieJudge {
 std::optional<Span> ProductionSign(const Model& model) {
   for (const SourceFile& file : model.files()) {
     const std::string_view name = BaseNameOf(file.path);
-    if (IsDockerfilePath(file.path) || name == "Procfile" || name == "fly.toml" || name == "app.yaml" || name == "render.yaml" || name.starts_with("ecosystem.config.")) {
+    if (IsDockerfilePath(file.path) || name == "Procfile" || name == "fly.toml" || name == "app.yaml" ||
+        name == "render.yaml" || name.starts_with("ecosystem.config.")) {
       return WholeFile(file);
     }
   }
   std::optional<Span> place;
   model.ForEachMember({"NODE_ENV"}, [&](Node member) {
     const Node comparison = member.parent();
-    const bool production = StringValue(comparison[Field::kRight]) == "production" || StringValue(comparison[Field::kLeft]) == "production";
+    const bool production =
+        StringValue(comparison[Field::kRight]) == "production" || StringValue(comparison[Field::kLeft]) == "production";
     if (!place && comparison.Is(Kind::kBinary) && production) place = model.SpanOf(member);
   });
   return place;
@@ -166,7 +172,8 @@ struct StoreKind {
 StoreKind KindOfStore(const Model& model, Node store) {
   const std::string origin = model.Resolve(store).origin;
   const std::string_view package = PackageOfOrigin(origin);
-  if (text::Contains(origin, "MemoryStore") && package == "express-session") return {0.05, "express-session's own memory"};
+  if (text::Contains(origin, "MemoryStore") && package == "express-session")
+    return {0.05, "express-session's own memory"};
   if (package == "memorystore") return {0.25, "the memory of the process, with a limit (memorystore)"};
   if (package == "session-file-store") return {0.4, "files of one machine (session-file-store)"};
   return {1.0, "a store outside the process"};
@@ -195,11 +202,14 @@ void JudgeSessionStore(const Model& model, Reporter& reporter) {
   const Node store = OptionOf(model, options, "store");
   const bool assigned = [&] {
     bool later = false;
-    model.ForEachMember({"store"}, [&](Node member) { later |= member.parent().Is(Kind::kAssignment) && member.parent()[Field::kLeft] == member; });
+    model.ForEachMember({"store"}, [&](Node member) {
+      later |= member.parent().Is(Kind::kAssignment) && member.parent()[Field::kLeft] == member;
+    });
     return later;
   }();
   if (!store && ((argument && !options) || HasSpread(options) || assigned)) {
-    reporter.Observe(0.8, error_of::kAbsence, "The options of express-session are put together elsewhere; a store may be among them.", {span});
+    reporter.Observe(0.8, error_of::kAbsence,
+                     "The options of express-session are put together elsewhere; a store may be among them.", {span});
     return;
   }
   const StoreKind kind = store ? KindOfStore(model, store) : StoreKind{0.05, "express-session's own memory"};
@@ -209,11 +219,12 @@ void JudgeSessionStore(const Model& model, Reporter& reporter) {
   }
   const std::optional<Span> production = ProductionSign(model);
   reporter.Find(span, production ? Severity::kWarning : Severity::kNote,
-                text::Cat({"The code suggests that sessions are kept in ", kind.words, production ? ", though the repository is prepared to run in production." : "."}));
+                text::Cat({"The code suggests that sessions are kept in ", kind.words,
+                           production ? ", though the repository is prepared to run in production." : "."}));
   std::vector<Span> evidence = {span};
   if (production) evidence.push_back(*production);
-  reporter.Observe(production ? kind.value : std::max(0.25, kind.value), production ? error_of::kCrossFile : 0.3, text::Cat({"Sessions are kept in ", kind.words, "."}),
-                   std::move(evidence));
+  reporter.Observe(production ? kind.value : std::max(0.25, kind.value), production ? error_of::kCrossFile : 0.3,
+                   text::Cat({"Sessions are kept in ", kind.words, "."}), std::move(evidence));
 }
 
 }  // namespace assay::code_analysis

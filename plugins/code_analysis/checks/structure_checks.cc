@@ -28,7 +28,8 @@ constexpr uint32_t kManyBranches = 15;
 // The imports between modules of the server that are there when it runs.
 std::vector<ModuleEdge> RuntimeEdges(const Model& model) {
   std::vector<bool> runs(model.modules().size());
-  for (size_t i = 0; i < runs.size(); ++i) runs[i] = model.modules()[i]->role == Role::kServer && !HoldsOnlyTypes(*model.modules()[i]);
+  for (size_t i = 0; i < runs.size(); ++i)
+    runs[i] = model.modules()[i]->role == Role::kServer && !HoldsOnlyTypes(*model.modules()[i]);
   std::vector<ModuleEdge> edges;
   for (const ModuleEdge& edge : model.edges()) {
     if (!edge.type_only && runs[edge.from] && runs[edge.to] && edge.from != edge.to) edges.push_back(edge);
@@ -36,7 +37,9 @@ std::vector<ModuleEdge> RuntimeEdges(const Model& model) {
   return edges;
 }
 
-std::string PathOfModule(const Model& model, uint32_t index) { return std::string(model.modules()[index]->file().path); }
+std::string PathOfModule(const Model& model, uint32_t index) {
+  return std::string(model.modules()[index]->file().path);
+}
 
 // ---- K1 ----
 
@@ -79,26 +82,36 @@ void DependenciesPointInward(const Model& model, Reporter& reporter) {
     }
     // Data or business code that depends on what answers requests.
     const bool inner = from.data || (between && reaches_data[edge.from] && used_by_web[edge.from]);
-    const bool wrong = to.web && !to.composes && !from.touches_requests && !from.composes && !from.only_exports && inner;
+    const bool wrong =
+        to.web && !to.composes && !from.touches_requests && !from.composes && !from.only_exports && inner;
     if (!wrong) continue;
     ++outward;
     const Span span = model.SpanOf(edge.site);
     if (evidence.size() < kMaxEvidence) evidence.push_back(span);
-    reporter.Find(span, text::Cat({"The code suggests that ", from.data ? "code of the database" : "code without a framework", " depends here on `", PathOfModule(model, edge.to), "`, which answers requests."}));
+    reporter.Find(span,
+                  text::Cat({"The code suggests that ", from.data ? "code of the database" : "code without a framework",
+                             " depends here on `", PathOfModule(model, edge.to), "`, which answers requests."}));
   }
   for (const Span& place : mixed_places) {
     if (evidence.size() < kMaxEvidence) evidence.push_back(place);
-    reporter.Find(place, Severity::kNote, "The code suggests that this file both answers requests and speaks to the database: neither can change or be tested without the other.");
+    reporter.Find(place, Severity::kNote,
+                  "The code suggests that this file both answers requests and speaks to the database: neither can "
+                  "change or be tested without the other.");
   }
   const double mixed_share = static_cast<double>(mixed) / static_cast<double>(std::max<size_t>(1, web + data - mixed));
   const double outward_share = static_cast<double>(outward) / static_cast<double>(std::max<size_t>(1, edges));
-  const double indirect = through + direct == 0 ? 0.5 : static_cast<double>(through) / static_cast<double>(through + direct);
-  const double value = 0.45 * (1 - std::min(1.0, 2 * mixed_share)) + 0.3 * (1 - std::min(1.0, 10 * outward_share)) + 0.25 * indirect;
+  const double indirect =
+      through + direct == 0 ? 0.5 : static_cast<double>(through) / static_cast<double>(through + direct);
+  const double value =
+      0.45 * (1 - std::min(1.0, 2 * mixed_share)) + 0.3 * (1 - std::min(1.0, 10 * outward_share)) + 0.25 * indirect;
   if (evidence.empty()) evidence.push_back(model.Anchor());
-  reporter.Observe(value, 0.2,
-                   text::Cat({"Of ", std::to_string(modules), " modules ", std::to_string(web), " have to do with requests, ", std::to_string(data), " with the database, ", std::to_string(mixed), " with both, ",
-                              std::to_string(plain), " with neither; imports from inner code to code that answers requests: ", std::to_string(outward), "."}),
-                   std::move(evidence));
+  reporter.Observe(
+      value, 0.2,
+      text::Cat(
+          {"Of ", std::to_string(modules), " modules ", std::to_string(web), " have to do with requests, ",
+           std::to_string(data), " with the database, ", std::to_string(mixed), " with both, ", std::to_string(plain),
+           " with neither; imports from inner code to code that answers requests: ", std::to_string(outward), "."}),
+      std::move(evidence));
 }
 
 // ---- K2 ----
@@ -106,7 +119,12 @@ void DependenciesPointInward(const Model& model, Reporter& reporter) {
 // Strongly connected components of more than one module (Tarjan, without recursion).
 class CycleFinder {
  public:
-  explicit CycleFinder(const Model& model) : model_(model), next_(model.modules().size()), index_(next_.size(), 0), low_(next_.size(), 0), on_stack_(next_.size(), false) {
+  explicit CycleFinder(const Model& model)
+      : model_(model),
+        next_(model.modules().size()),
+        index_(next_.size(), 0),
+        low_(next_.size(), 0),
+        on_stack_(next_.size(), false) {
     for (const ModuleEdge& edge : RuntimeEdges(model)) {
       // What runs later may look back: by then both modules are loaded.
       if (!edge.lazy) next_[edge.from].push_back({edge.to, edge.site});
@@ -215,7 +233,9 @@ class CycleFinder {
 };
 
 void NoCycles(const Model& model, Reporter& reporter) {
-  const auto modules = static_cast<size_t>(std::count_if(model.modules().begin(), model.modules().end(), [](const auto& module) { return module->role == Role::kServer; }));
+  const auto modules =
+      static_cast<size_t>(std::count_if(model.modules().begin(), model.modules().end(),
+                                        [](const auto& module) { return module->role == Role::kServer; }));
   if (modules < kModulesForCycles) {
     reporter.NotObservedYet("The server has fewer than six modules.");
     return;
@@ -230,18 +250,27 @@ void NoCycles(const Model& model, Reporter& reporter) {
     if (steps.empty()) continue;
     const Span span = model.SpanOf(steps.front().site);
     std::string way = text::Cat({"`", PathOfModule(model, component.front()), "`"});
-    for (size_t i = 0; i < steps.size() && i < 6; ++i) way += text::Cat({" → `", PathOfModule(model, steps[i].to), "`"});
+    for (size_t i = 0; i < steps.size() && i < 6; ++i)
+      way += text::Cat({" → `", PathOfModule(model, steps[i].to), "`"});
     if (steps.size() > 6) way += " → …";
     if (evidence.size() < kMaxEvidence) evidence.push_back(span);
-    reporter.Find(span, text::Cat({"The code suggests a cycle of imports: ", way, component.size() > steps.size() ? text::Cat({"; ", std::to_string(component.size()), " modules hang together in it"}) : "", "."}));
+    reporter.Find(span, text::Cat({"The code suggests a cycle of imports: ", way,
+                                   component.size() > steps.size() ? text::Cat({"; ", std::to_string(component.size()),
+                                                                                " modules hang together in it"})
+                                                                   : "",
+                                   "."}));
   }
   if (components.empty()) {
-    reporter.Observe(1.0, error_of::kSinglePlace, text::Cat({"No cycle among the imports of ", std::to_string(modules), " modules."}), {model.Anchor()});
+    reporter.Observe(1.0, error_of::kSinglePlace,
+                     text::Cat({"No cycle among the imports of ", std::to_string(modules), " modules."}),
+                     {model.Anchor()});
     return;
   }
   const double share = static_cast<double>(inside) / static_cast<double>(modules);
   reporter.Observe(std::clamp(0.65 - 1.5 * share, 0.05, 0.65), error_of::kHarmfulPlace,
-                   text::Cat({"Cycles of imports: ", std::to_string(components.size()), "; modules in them: ", std::to_string(inside), " of ", std::to_string(modules), "."}), std::move(evidence));
+                   text::Cat({"Cycles of imports: ", std::to_string(components.size()),
+                              "; modules in them: ", std::to_string(inside), " of ", std::to_string(modules), "."}),
+                   std::move(evidence));
 }
 
 // ---- K3 ----
@@ -324,12 +353,14 @@ std::vector<Node> RouteHandlers(const Model& model) {
 void HandlersAreThin(const Model& model, Reporter& reporter) {
   const std::vector<Node> functions = RouteHandlers(model);
   if (model.routes().size() < kRoutesForHandlers || functions.size() < kRoutesForHandlers / 2) {
-    reporter.NotObservedYet(model.routes().size() < kRoutesForHandlers ? "There are fewer than eight routes; small applications are rightly flat."
-                                                                       : "Too few handlers could be followed to their functions.");
+    reporter.NotObservedYet(model.routes().size() < kRoutesForHandlers
+                                ? "There are fewer than eight routes; small applications are rightly flat."
+                                : "Too few handlers could be followed to their functions.");
     return;
   }
   std::set<uint32_t> registering;
-  for (const Registration& registration : model.registrations()) registering.insert(model.ModuleOf(registration.call).index);
+  for (const Registration& registration : model.registrations())
+    registering.insert(model.ModuleOf(registration.call).index);
   std::vector<uint32_t> statements;
   std::vector<Span> evidence;
   std::set<uint32_t> reported;
@@ -342,26 +373,33 @@ void HandlersAreThin(const Model& model, Reporter& reporter) {
     if (size.statements > kManyStatements || size.branches > kManyBranches) {
       ++heavy;
       if (evidence.size() < kMaxEvidence) evidence.push_back(head);
-      reporter.Find(head, text::Cat({"The code suggests that much happens in this handler: ", std::to_string(size.statements), " statements and ", std::to_string(size.branches), " branches."}));
+      reporter.Find(head,
+                    text::Cat({"The code suggests that much happens in this handler: ", std::to_string(size.statements),
+                               " statements and ", std::to_string(size.branches), " branches."}));
     }
     const uint32_t module = model.ModuleOf(function).index;
     if (!size.query || !registering.contains(module)) continue;
     ++querying;
     if (evidence.size() < kMaxEvidence) evidence.push_back(model.SpanOf(size.query));
     if (reported.insert(module).second) {
-      reporter.Find(model.SpanOf(size.query), Severity::kNote, text::Cat({"The code suggests that the file that registers routes queries the database itself (", Code(CalleeOf(size.query)), ")."}));
+      reporter.Find(model.SpanOf(size.query), Severity::kNote,
+                    text::Cat({"The code suggests that the file that registers routes queries the database itself (",
+                               Code(CalleeOf(size.query)), ")."}));
     }
   }
   const uint32_t median = Quantile(statements, 0.5), high = Quantile(statements, 0.95);
   const auto count = static_cast<double>(functions.size());
-  double value = 1.0 - 0.35 * static_cast<double>(querying) / count - std::min(0.35, 1.5 * static_cast<double>(heavy) / count);
+  double value =
+      1.0 - 0.35 * static_cast<double>(querying) / count - std::min(0.35, 1.5 * static_cast<double>(heavy) / count);
   if (median > 20) value -= 0.2;
   if (high > kManyStatements) value -= 0.1;
   if (evidence.empty()) evidence.push_back(model.SpanOf(functions.front()));
-  reporter.Observe(std::clamp(value, 0.0, 1.0), error_of::kCrossFile,
-                   text::Cat({"Statements in a handler: ", std::to_string(median), " at the median, ", std::to_string(high), " at the 95th percentile; handlers that query the database in the file of the routes: ",
-                              std::to_string(querying), " of ", std::to_string(functions.size()), "."}),
-                   std::move(evidence));
+  reporter.Observe(
+      std::clamp(value, 0.0, 1.0), error_of::kCrossFile,
+      text::Cat({"Statements in a handler: ", std::to_string(median), " at the median, ", std::to_string(high),
+                 " at the 95th percentile; handlers that query the database in the file of the routes: ",
+                 std::to_string(querying), " of ", std::to_string(functions.size()), "."}),
+      std::move(evidence));
 }
 
 constexpr Check kChecks[] = {
@@ -370,11 +408,15 @@ constexpr Check kChecks[] = {
         .criterion = "structure.dependency_direction",
         .title = "Dependencies point from requests to the domain to the data",
         .severity = Severity::kWarning,
-        .help = "Code that decides should know neither the web framework nor the driver: then it can be tested without them and either can be "
-                "replaced. Let handlers call plain functions, pass what reaches the database in as an argument, and never import a router or a "
+        .help = "Code that decides should know neither the web framework nor the driver: then it can be tested without "
+                "them and either can be "
+                "replaced. Let handlers call plain functions, pass what reaches the database in as an argument, and "
+                "never import a router or a "
                 "request from below.",
-        .question = "Which of the rules in this file could you test without starting Express and a database, and what keeps you from the others?",
-        .good_answer = "Names the import that joins the layers, moves the decision into a function with plain arguments, passes the repository in, "
+        .question = "Which of the rules in this file could you test without starting Express and a database, and what "
+                    "keeps you from the others?",
+        .good_answer = "Names the import that joins the layers, moves the decision into a function with plain "
+                       "arguments, passes the repository in, "
                        "and says at which size that is worth it.",
         .run = DependenciesPointInward,
     },
@@ -383,10 +425,12 @@ constexpr Check kChecks[] = {
         .criterion = "structure.no_cycles",
         .title = "Modules do not import each other in circles",
         .severity = Severity::kWarning,
-        .help = "In a cycle one module sees the other half loaded, so the order of imports decides what is undefined, and none can be understood or "
+        .help = "In a cycle one module sees the other half loaded, so the order of imports decides what is undefined, "
+                "and none can be understood or "
                 "moved alone. Move what both need into a third module, or pass it in as an argument.",
         .question = "Which of these modules is loaded first, and what does it see of the other at that moment?",
-        .good_answer = "Explains partial exports of CommonJS or the temporal dead zone of ES modules, finds the one import that should be turned, and "
+        .good_answer = "Explains partial exports of CommonJS or the temporal dead zone of ES modules, finds the one "
+                       "import that should be turned, and "
                        "moves the shared part or injects it.",
         .run = NoCycles,
     },
@@ -395,11 +439,14 @@ constexpr Check kChecks[] = {
         .criterion = "structure.thin_handlers",
         .title = "Handlers translate, and little more",
         .severity = Severity::kNote,
-        .help = "A handler reads the request, calls one function that does the work, and writes the answer. What else stands there can be reached only "
-                "over HTTP and is written again for the next caller (a job, a second version of the route). Move rules and queries behind "
+        .help = "A handler reads the request, calls one function that does the work, and writes the answer. What else "
+                "stands there can be reached only "
+                "over HTTP and is written again for the next caller (a job, a second version of the route). Move rules "
+                "and queries behind "
                 "functions with plain arguments.",
         .question = "A job that runs at night needs what this handler does. What would you move, and what stays?",
-        .good_answer = "Separates parsing and status codes from the rule and the query, gives the function's signature, and keeps error translation in "
+        .good_answer = "Separates parsing and status codes from the rule and the query, gives the function's "
+                       "signature, and keeps error translation in "
                        "one place.",
         .run = HandlersAreThin,
     },

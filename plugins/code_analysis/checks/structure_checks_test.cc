@@ -8,9 +8,9 @@ namespace assay::code_analysis {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::Files;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::Files;
 using testing::RunCheck;
 
 // Routers over services over repositories; ten small modules, five routes.
@@ -26,10 +26,20 @@ app.listen(process.env.PORT);
                  {"src/db.js", "const { Pool } = require('pg');\nmodule.exports = new Pool();\n"},
                  {"src/rules.js", "exports.total = (lines) => lines.reduce((sum, line) => sum + line.price, 0);\n"}};
   for (const std::string name : {"orders", "items", "users"}) {
-    files.emplace_back("src/routes/" + name + ".js", "const router = require('express').Router();\nconst service = require('../services/" + name +
-                                                         "');\nrouter.get('/', async (req, res) => res.json(await service.list()));\nrouter.get('/:id', async (req, res) => res.json(await service.one(req.params.id)));\nmodule.exports = router;\n");
-    files.emplace_back("src/services/" + name + ".js", "const repository = require('../repositories/" + name + "');\nconst { total } = require('../rules');\nexports.list = () => repository.all();\nexports.one = async (id) => total([await repository.one(id)]);\n");
-    files.emplace_back("src/repositories/" + name + ".js", "const { types } = require('pg');\nconst pool = require('../db');\nexports.types = types;\nexports.all = () => pool.query('SELECT * FROM " + name + "');\nexports.one = (id) => pool.query('SELECT * FROM " + name + " WHERE id = $1', [id]);\n");
+    files.emplace_back(
+        "src/routes/" + name + ".js",
+        "const router = require('express').Router();\nconst service = require('../services/" + name +
+            "');\nrouter.get('/', async (req, res) => res.json(await service.list()));\nrouter.get('/:id', async (req, "
+            "res) => res.json(await service.one(req.params.id)));\nmodule.exports = router;\n");
+    files.emplace_back("src/services/" + name + ".js",
+                       "const repository = require('../repositories/" + name +
+                           "');\nconst { total } = require('../rules');\nexports.list = () => "
+                           "repository.all();\nexports.one = async (id) => total([await repository.one(id)]);\n");
+    files.emplace_back("src/repositories/" + name + ".js",
+                       "const { types } = require('pg');\nconst pool = require('../db');\nexports.types = "
+                       "types;\nexports.all = () => pool.query('SELECT * FROM " +
+                           name + "');\nexports.one = (id) => pool.query('SELECT * FROM " + name +
+                           " WHERE id = $1', [id]);\n");
   }
   return files;
 }
@@ -39,8 +49,11 @@ Files Flat() {
   Files files = {{"src/app.js", "const express = require('express');\nconst app = express();\n"}};
   for (const std::string name : {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}) {
     files[0].second += "app.use('/" + name + "', require('./" + name + "'));\n";
-    files.emplace_back("src/" + name + ".js", "const express = require('express');\nconst { Pool } = require('pg');\nconst pool = new Pool();\nconst router = express.Router();\n"
-                                              "router.get('/', async (req, res) => {\n  res.json(await pool.query('SELECT * FROM " + name + "'));\n});\nmodule.exports = router;\n");
+    files.emplace_back("src/" + name + ".js",
+                       "const express = require('express');\nconst { Pool } = require('pg');\nconst pool = new "
+                       "Pool();\nconst router = express.Router();\n"
+                       "router.get('/', async (req, res) => {\n  res.json(await pool.query('SELECT * FROM " +
+                           name + "'));\n});\nmodule.exports = router;\n");
   }
   files[0].second += "app.listen(3000);\n";
   return files;
@@ -56,28 +69,41 @@ TEST(Direction, LayersTellFromImportsScoreAboveMixedFiles) {
 
 TEST(Direction, FindsDataCodeThatImportsAHandler) {
   Files files = Layered();
-  files.emplace_back("src/respond.js", "const express = require('express');\nexports.respond = (req, res) => res.json(express.version);\n");
+  files.emplace_back(
+      "src/respond.js",
+      "const express = require('express');\nexports.respond = (req, res) => res.json(express.version);\n");
   for (auto& [path, text] : files) {
-    if (path == "src/repositories/orders.js") text += "const { respond } = require('../respond');\nexports.respond = respond;\n";
+    if (path == "src/repositories/orders.js")
+      text += "const { respond } = require('../respond');\nexports.respond = respond;\n";
   }
   EXPECT_THAT(RunCheck("K1", files).Places(), ElementsAre("src/repositories/orders.js:6"));
 }
 
 TEST(Direction, ImportsOfTypesDoNotCount) {
   Files files = Layered();
-  files.emplace_back("src/respond.ts", "import express from 'express';\nexport type Page = { size: number };\nexport const page = (req: express.Request, res: express.Response) => res.end();\n");
-  files.emplace_back("src/repositories/pages.ts", "import { Request } from 'express';\nimport { Pool } from 'pg';\nimport type { Page } from '../respond';\nexport const find = (pool: Pool, page: Page) => pool.query('SELECT 1');\n");
+  files.emplace_back("src/respond.ts",
+                     "import express from 'express';\nexport type Page = { size: number };\nexport const page = (req: "
+                     "express.Request, res: express.Response) => res.end();\n");
+  files.emplace_back("src/repositories/pages.ts",
+                     "import { Request } from 'express';\nimport { Pool } from 'pg';\nimport type { Page } from "
+                     "'../respond';\nexport const find = (pool: Pool, page: Page) => pool.query('SELECT 1');\n");
   EXPECT_THAT(RunCheck("K1", files).Places(), IsEmpty());
 }
 
 TEST(Direction, SaysNothingOfSmallApplications) {
-  EXPECT_FALSE(RunCheck("K1", {{"app.js", "const pool = new (require('pg').Pool)(); const app = require('express')(); app.get('/', async (req, res) => res.json(await pool.query('SELECT 1'))); app.listen(1);"}}).Observed());
+  EXPECT_FALSE(
+      RunCheck("K1", {{"app.js",
+                       "const pool = new (require('pg').Pool)(); const app = require('express')(); app.get('/', async "
+                       "(req, res) => res.json(await pool.query('SELECT 1'))); app.listen(1);"}})
+          .Observed());
 }
 
 Files Chain(std::string_view last) {
   Files files;
   for (int i = 0; i < 6; ++i) {
-    files.emplace_back("m" + std::to_string(i) + ".js", i < 5 ? "const next = require('./m" + std::to_string(i + 1) + "');\nexports.x = () => next;\n" : std::string(last));
+    files.emplace_back("m" + std::to_string(i) + ".js",
+                       i < 5 ? "const next = require('./m" + std::to_string(i + 1) + "');\nexports.x = () => next;\n"
+                             : std::string(last));
   }
   files.emplace_back("server.js", "const app = require('express')();\nrequire('./m0');\napp.listen(1);\n");
   return files;
@@ -110,7 +136,8 @@ TEST(Cycles, TypesAndImportsAtUseAreNone) {
 
 std::string Routes(int count, const std::string& body) {
   std::string code = "const app = require('express')();\nconst { Pool } = require('pg');\nconst pool = new Pool();\n";
-  for (int i = 0; i < count; ++i) code += "app.get('/r" + std::to_string(i) + "', async (req, res) => { " + body + " });\n";
+  for (int i = 0; i < count; ++i)
+    code += "app.get('/r" + std::to_string(i) + "', async (req, res) => { " + body + " });\n";
   return code + "app.listen(3000);\n";
 }
 
@@ -126,7 +153,9 @@ TEST(Handlers, ThinOnesScoreAboveOnesThatQuery) {
 TEST(Handlers, FindsLongAndBranchingOnes) {
   std::string body;
   for (int i = 0; i < 20; ++i) body += "if (req.query.a" + std::to_string(i) + ") { total += 1; } ";
-  const auto run = RunCheck("K3", {{"server.ts", Routes(8, "res.end();") + "app.post('/big', (req, res) => { let total = 0; " + body + " res.json(total); });\n"}});
+  const auto run =
+      RunCheck("K3", {{"server.ts", Routes(8, "res.end();") + "app.post('/big', (req, res) => { let total = 0; " +
+                                        body + " res.json(total); });\n"}});
   EXPECT_THAT(run.Places(), ElementsAre("server.ts:13"));
   EXPECT_LT(run.Value(), 1.0);
 }

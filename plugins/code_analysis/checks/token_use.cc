@@ -47,11 +47,13 @@ class TokenJudge {
     // Naming the algorithms is what keeps a token's own header from choosing.
     if (value == 1.0 && verifies_ && !pins_algorithms_) value = 0.85;
     if (verdict_.reason.empty()) {
-      verdict_.reason = "Tokens are signed with a secret from outside the code" + std::string(expires_ ? " and expire" : "") + ".";
+      verdict_.reason =
+          "Tokens are signed with a secret from outside the code" + std::string(expires_ ? " and expire" : "") + ".";
     }
     std::vector<Span> evidence = verdict_.worst.empty() ? verdict_.seen : verdict_.worst;
     if (evidence.size() > 12) evidence.resize(12);
-    reporter_.Observe(value, value < 0.5 ? error_of::kHarmfulPlace : error_of::kCrossFile, verdict_.reason, std::move(evidence));
+    reporter_.Observe(value, value < 0.5 ? error_of::kHarmfulPlace : error_of::kCrossFile, verdict_.reason,
+                      std::move(evidence));
   }
 
  private:
@@ -61,12 +63,13 @@ class TokenJudge {
     const Span span = model_.SpanOf(place);
     if (literal->variable.empty()) {
       reporter_.Find(span, Severity::kError,
-                     "The code suggests that tokens depend on a secret written in the code: whoever reads it can make valid tokens.");
+                     "The code suggests that tokens depend on a secret written in the code: whoever reads it can make "
+                     "valid tokens.");
       verdict_.Lower(0.03, span, "The secret for tokens is written in the code.");
     } else if (!StopsWithout(model_, literal->variable)) {
       reporter_.Find(span, Severity::kWarning,
-                     text::Cat({"The code suggests that tokens are signed with a secret written in the code whenever `", literal->variable,
-                                "` is missing."}));
+                     text::Cat({"The code suggests that tokens are signed with a secret written in the code whenever `",
+                                literal->variable, "` is missing."}));
       verdict_.Lower(0.3, span, text::Cat({"Without `", literal->variable, "` a secret written in the code is used."}));
     }
   }
@@ -74,12 +77,14 @@ class TokenJudge {
   void Expiry(Node call, Node payload, Node options) {
     const Node options_object = ObjectBehind(model_, options);
     const Node payload_object = ObjectBehind(model_, payload);
-    const bool known = (!options || options_object) && !HasSpread(options_object) && payload_object && !HasSpread(payload_object);
+    const bool known =
+        (!options || options_object) && !HasSpread(options_object) && payload_object && !HasSpread(payload_object);
     if (OptionOf(model_, options_object, "expiresIn") || PropertyOf(payload_object, "exp")) {
       expires_ = true;
     } else if (known) {
       const Span span = model_.SpanOf(call);
-      reporter_.Find(span, Severity::kWarning, "The code suggests that this token never expires: neither `expiresIn` nor `exp` is set.");
+      reporter_.Find(span, Severity::kWarning,
+                     "The code suggests that this token never expires: neither `expiresIn` nor `exp` is set.");
       verdict_.Lower(0.45, span, "A token is signed without an expiry.");
     }
   }
@@ -92,12 +97,14 @@ class TokenJudge {
     const Span span = model_.SpanOf(call);
     for (const Node algorithm : algorithms.Bare().Children()) {
       if (text::EqualsIgnoringCase(StringValue(algorithm).value_or(""), "none")) {
-        reporter_.Find(span, Severity::kError, "The code suggests that unsigned tokens are accepted: `algorithms` holds \"none\".");
+        reporter_.Find(span, Severity::kError,
+                       "The code suggests that unsigned tokens are accepted: `algorithms` holds \"none\".");
         verdict_.Lower(0.03, span, "Unsigned tokens are accepted.");
       }
     }
     if (BooleanValue(OptionOf(model_, object, "ignoreExpiration")) == true) {
-      reporter_.Find(span, Severity::kWarning, "The code suggests that expired tokens are accepted: `ignoreExpiration` is set.");
+      reporter_.Find(span, Severity::kWarning,
+                     "The code suggests that expired tokens are accepted: `ignoreExpiration` is set.");
       verdict_.Lower(0.35, span, "Expired tokens are accepted.");
     }
   }
@@ -107,7 +114,9 @@ class TokenJudge {
     if (verifies_) return;
     for (const Node call : decodings_) {
       const Span span = model_.SpanOf(call);
-      reporter_.Find(span, Severity::kWarning, "The code suggests that tokens are only decoded, here, and that nothing in the server checks their signature.");
+      reporter_.Find(span, Severity::kWarning,
+                     "The code suggests that tokens are only decoded, here, and that nothing in the server checks "
+                     "their signature.");
       verdict_.Lower(0.2, span, "Tokens are decoded without checking their signature.");
     }
   }
@@ -171,7 +180,8 @@ class TokenJudge {
       }
     }
     const Span span = model_.SpanOf(call);
-    reporter_.Find(span, Severity::kWarning, "The code suggests that this token never expires: `setExpirationTime` is not called.");
+    reporter_.Find(span, Severity::kWarning,
+                   "The code suggests that this token never expires: `setExpirationTime` is not called.");
     verdict_.Lower(0.45, span, "A token is signed without an expiry.");
   }
 
@@ -197,7 +207,8 @@ bool Stops(Node branch) {
 bool AsksWhetherMissing(Node member) {
   const Node around = member.parent().Is(Kind::kParenthesized) ? member.parent().parent() : member.parent();
   if (around.Is(Kind::kUnary)) return around.op() == Operator::kNot || around.op() == Operator::kTypeof;
-  if (!around.Is(Kind::kBinary) || (around.op() != Operator::kEqual && around.op() != Operator::kStrictEqual)) return false;
+  if (!around.Is(Kind::kBinary) || (around.op() != Operator::kEqual && around.op() != Operator::kStrictEqual))
+    return false;
   const Node other = around[Field::kRight].Bare();
   return other.Is(Kind::kUndefined) || other.Is(Kind::kNull) || StringValue(other) == "";
 }
