@@ -438,7 +438,7 @@ constexpr Check kChecks[] = {
         .title = "Nothing a client sends is run as code",
         .severity = Severity::kError,
         .help = "`eval`, `new Function`, `vm` and a computed `require` run with all rights of the process; `vm` is no "
-                "boundary against hostile "
+                "boundary against untrusted "
                 "code. Parse data with a parser (`JSON.parse`, a small expression grammar), dispatch on names through "
                 "a fixed table, and load "
                 "modules by literal names.",
