@@ -102,7 +102,7 @@ ModuleGraph::ModuleGraph(std::vector<std::unique_ptr<Module>> modules, std::vect
       import_sites_(modules_.size()) {
   for (uint32_t i = 0; i < modules_.size(); ++i) {
     modules_[i]->index = i;
-    by_tree_[&modules_[i]->tree] = i;
+    modules_[i]->tree.set_module_index(i);
     by_path_[modules_[i]->file().path] = i;
   }
   for (const auto& manifest : package.manifests) {

@@ -43,7 +43,7 @@ class ModuleGraph {
   const std::vector<std::unique_ptr<Module>>& modules() const { return modules_; }
   const Module& at(uint32_t index) const { return *modules_[index]; }
   const Scopes& scopes(uint32_t index) const { return scopes_[index]; }
-  uint32_t IndexOf(const SyntaxTree* tree) const { return by_tree_.at(tree); }
+  uint32_t IndexOf(const SyntaxTree* tree) const { return tree->module_index(); }
   const std::vector<ModuleEdge>& edges() const { return edges_; }
   const ExportTable& exports(uint32_t index) const { return exports_[index]; }
   // Modules that import a package, by the package's name without subpath.
@@ -76,7 +76,6 @@ class ModuleGraph {
   };
   std::vector<std::unique_ptr<Module>> modules_;
   std::vector<Scopes> scopes_;
-  std::unordered_map<const SyntaxTree*, uint32_t> by_tree_;
   std::unordered_map<std::string_view, uint32_t> by_path_;
   std::vector<Alias> aliases_;
   std::vector<std::pair<std::string, std::string>> base_urls_;  // folder of the tsconfig, baseUrl folder

@@ -85,15 +85,19 @@ const std::vector<Node>& Values::WritesTo(Node declaration) {
 const Value& Values::Resolve(Node expression) {
   expression = expression.Bare();
   if (!expression || depth_ > kMaxDepth) return Unknown();
-  const Key key = KeyOf(expression);
-  if (const auto cached = cache_.find(key); cached != cache_.end()) return cached->second;
+  const uint32_t module = graph_.IndexOf(expression.tree());
+  if (cached_.size() <= module) cached_.resize(graph_.modules().size());
+  if (cached_[module].empty()) cached_[module].resize(expression.tree()->size(), 0);
+  uint32_t& place = cached_[module][expression.id()];
+  if (place != 0) return resolved_[place - 1];
   // A value that depends on itself is unknown while it is being computed.
-  cache_.emplace(key, Value());
+  resolved_.emplace_back();
+  place = static_cast<uint32_t>(resolved_.size());
+  Value& slot = resolved_.back();
   ++depth_;
   Value value = Compute(expression);
   --depth_;
   value.origin = CleanOrigin(std::move(value.origin));
-  Value& slot = cache_[key];
   slot = std::move(value);
   return slot;
 }
@@ -330,7 +334,10 @@ Value Values::MemberOf(const Value& value, std::string_view name) {
       default:
         break;
     }
-    if (!Known(member) && node) member = AssignedMember(node, name);
+    // What hangs on a parameter or a loop's variable cannot be told from the file.
+    const bool made = node.Is(Kind::kObject) || node.Is(Kind::kClass) || node.Is(Kind::kCall) || node.Is(Kind::kNew) ||
+                      node.IsFunction();
+    if (!Known(member) && made) member = AssignedMember(node, name);
     // f.bind(x), f.call and f.apply are f.
     if (!Known(member) && node.IsFunction() && (name == "bind" || name == "call" || name == "apply")) member = value;
   }

@@ -2,6 +2,7 @@
 #ifndef ASSAY_PLUGINS_CODE_ANALYSIS_MODEL_VALUES_H_
 #define ASSAY_PLUGINS_CODE_ANALYSIS_MODEL_VALUES_H_
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,7 +70,8 @@ class Values {
   bool AppendLoopTexts(Node leaf, const Binding& binding, int depth, Texts& out);
 
   const ModuleGraph& graph_;
-  std::unordered_map<Key, Value> cache_;
+  std::deque<Value> resolved_;                 // stays where it is while it grows
+  std::vector<std::vector<uint32_t>> cached_;  // by module and node: place in resolved_, from 1
   std::unordered_map<Key, std::vector<Node>> callers_;
   std::unordered_map<Key, std::vector<Node>> writes_;  // by declaring leaf
   std::vector<bool> writes_built_;                     // by module

@@ -81,10 +81,12 @@ bool IsUtf8(std::string_view bytes) {
 bool LooksMinified(std::string_view path, std::string_view bytes) {
   if (path.find(".min.") != std::string_view::npos) return true;
   if (bytes.size() < 4096) return false;
-  // What a bundler writes into everything it joins.
-  if (bytes.find("__webpack_require__") != std::string_view::npos &&
-      bytes.find("__webpack_modules__") != std::string_view::npos)
+  // What a bundler writes at the top of everything it joins.
+  const std::string_view top = bytes.substr(0, 2048);
+  if (top.find("__webpack_modules__") != std::string_view::npos ||
+      top.find("webpackBootstrap") != std::string_view::npos || top.find("webpackChunk") != std::string_view::npos) {
     return true;
+  }
   size_t in_long_lines = 0;
   size_t begin = 0;
   while (begin < bytes.size()) {

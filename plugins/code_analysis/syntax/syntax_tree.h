@@ -273,6 +273,9 @@ class SyntaxTree {
   }
 
   const SourceFile& file() const { return *file_; }
+  // The module's place in the model, for tables by module; set once when the modules are joined.
+  uint32_t module_index() const { return module_index_; }
+  void set_module_index(uint32_t index) { module_index_ = index; }
   Node root() const { return {this, records_.size() > 1 ? 1u : 0u}; }
   const Record& record(uint32_t id) const { return records_[id]; }
   uint32_t size() const { return static_cast<uint32_t>(records_.size()); }
@@ -310,6 +313,7 @@ class SyntaxTree {
   std::vector<uint32_t> index_[static_cast<size_t>(Kind::kCount)];
   std::vector<Named> calls_, members_, properties_;
   bool has_errors_ = false;
+  uint32_t module_index_ = 0;
 };
 
 class ChildRange {
