@@ -153,6 +153,7 @@ void CheckOutboundTimeouts(const Model& model, Reporter& reporter) {
 void CheckServerTimeouts(const Model& model, Reporter& reporter) {
   std::vector<Node> set, disabled;
   double keep_alive = -1, headers = -1;
+  Node keep_alive_place;
   const auto note = [&](std::string_view name, Node value, Node place) {
     const auto number = NumberValue(model.Resolve(value).node);
     if (number && *number == 0 && name != "keepAliveTimeout" && name != "timeout") {
@@ -162,7 +163,10 @@ void CheckServerTimeouts(const Model& model, Reporter& reporter) {
           "`" + std::string(name) + "` is 0: the code suggests that a client may take for ever to send its request.");
       return;
     }
-    if (number && name == "keepAliveTimeout") keep_alive = *number;
+    if (number && name == "keepAliveTimeout") {
+      keep_alive = *number;
+      keep_alive_place = place;
+    }
     if (number && name == "headersTimeout") headers = *number;
     set.push_back(place);
   };
@@ -203,7 +207,7 @@ void CheckServerTimeouts(const Model& model, Reporter& reporter) {
         "No time limit of the server is set; Node's own hold (headers 60 s, whole request 300 s).");
   reporter.Claim(model.SpanOf(set[0]), "The server bounds how long a client may take.");
   if (keep_alive >= 0 && headers >= 0 && keep_alive >= headers) {
-    reporter.Find(model.SpanOf(set[0]),
+    reporter.Find(model.SpanOf(keep_alive_place),
                   "keepAliveTimeout is not below headersTimeout: the code suggests that a kept connection can be cut "
                   "while the next request's headers arrive.");
     return reporter.Observe(0.35, error_of::kHarmfulPlace,
