@@ -308,7 +308,6 @@ absl::Status PrepareNamespaces(const ChildPlan& plan) {
 
 void RunChild(const ChildPlan& plan) {
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  WaitForGo(plan.control);
   // If memory runs short, what is untrusted goes first.
   WriteOwn("/proc/self/oom_score_adj", "1000").IgnoreError();
   auto check = [&](const absl::Status& status) {
@@ -322,6 +321,9 @@ void RunChild(const ChildPlan& plan) {
     // /proc shows the namespace of whoever mounts it, and joining one holds only for children.
     if (!joins) check(BuildRoot(RootOf(plan)));
   }
+  // Moving a process between control groups takes the kernel milliseconds; the root was built meanwhile. Nothing but our
+  // own code has run so far.
+  WaitForGo(plan.control);
   if (!keeps) BecomeProgram(plan, -1);
 
   sigset_t child_signal;
