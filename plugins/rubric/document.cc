@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "plugins/rubric/words.h"
+
 namespace rubric {
 
 using assay::sdk::Evaluation;
@@ -39,7 +41,7 @@ Result<Document> Document::Read(Evaluation& evaluation) {
   document.root_ = *std::move(root);
   document.elements_ = ElementLines(*bytes);
   const Json& source = document.root_["source"];
-  document.file_ = source["file"].text();
+  document.file_ = Cut(source["file"].text(), 255);
   for (const Json& entry : source["entries"].items()) {
     const double line = entry["line"].number();
     if (line >= 1 && line <= 1e9) document.lines_.emplace(entry["field"].text(), static_cast<uint32_t>(line));

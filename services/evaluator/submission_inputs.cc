@@ -43,6 +43,28 @@ absl::StatusOr<std::shared_ptr<const archive::DecodedArchive>> InputLoader::Deco
   return kept;
 }
 
+std::string OneElementPerLine(absl::string_view json) {
+  std::string lines;
+  lines.reserve(json.size() + 1024);
+  size_t depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    lines += c;
+    if (in_string) {
+      if (c == '\\' && i + 1 < json.size()) lines += json[++i];
+      in_string = c != '"';
+      continue;
+    }
+    in_string = c == '"';
+    if (c == '{' || c == '[') ++depth;
+    if ((c == '}' || c == ']') && depth > 0) --depth;
+    const bool opens = (c == '{' || c == '[') && depth <= 2;
+    if (depth <= 2 && (c == ',' || opens)) lines += '\n';
+  }
+  return lines;
+}
+
 absl::StatusOr<SubmissionInputs> InputLoader::Load(const event::v1::Work& work) {
   const blob::Owner owner = {work.tenant(), work.candidate_key()};
   SubmissionInputs inputs;
@@ -53,8 +75,8 @@ absl::StatusOr<SubmissionInputs> InputLoader::Load(const event::v1::Work& work) 
     }
   } else {
     ASSAY_ASSIGN_OR_RETURN(const Digest name, Digest::Parse(work.blob_digest()));
-    ASSAY_ASSIGN_OR_RETURN(std::string json, blob::Get(blobs_, owner, name, kMaxDocumentBytes));
-    inputs.documents.push_back({"submission.json", "application/json", std::move(json)});
+    ASSAY_ASSIGN_OR_RETURN(const std::string json, blob::Get(blobs_, owner, name, kMaxDocumentBytes));
+    inputs.documents.push_back({"submission.json", "application/json", OneElementPerLine(json)});
   }
   ASSAY_ASSIGN_OR_RETURN(const Digest framework, Digest::Parse(work.framework_digest()));
   ASSAY_ASSIGN_OR_RETURN(std::string framework_json, frameworks_.FrameworkJson(framework));

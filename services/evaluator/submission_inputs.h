@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "assay/event/v1/work.pb.h"
 #include "services/archive/decoder.h"
 #include "services/common/blob/blob_store.h"
@@ -24,6 +25,11 @@ struct SubmissionInputs {
   std::vector<plugin_host::Document> documents;
   std::vector<plugin_host::PriorResult> prior;
 };
+
+// JSON with a line for each member of the root and for each element of the arrays right below it, so that a plugin can
+// cite one rating or item as lines. Documents are journaled as canonical JSON, which is one line. The value stays the
+// same.
+std::string OneElementPerLine(absl::string_view json);
 
 // Fetches and decodes them; keeps decoded archives for the next evaluator. Thread-safe.
 class InputLoader {

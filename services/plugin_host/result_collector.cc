@@ -152,7 +152,10 @@ absl::Status ResultCollector::CheckFinding(v1::Finding& finding) {
   if (!finding.criterion().empty() && Declared(finding.criterion()) == nullptr) {
     return Invalid("finding", name, "the manifest does not declare its criterion");
   }
-  if (!finding.file().empty() && paths_.count(finding.file()) == 0) return Invalid("finding", name, "no such file");
+  // A submission that is a document has no files: its places are those of the file a person wrote it in.
+  if (!finding.file().empty() && !paths_.empty() && paths_.count(finding.file()) == 0) {
+    return Invalid("finding", name, "no such file");
+  }
   if (finding.end_line() != 0 && finding.end_line() < finding.line())
     return Invalid("finding", name, "lines run backwards");
   std::vector<EvidenceTable::Cited> cited;
