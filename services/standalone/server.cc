@@ -3,7 +3,8 @@
 
 #include <unistd.h>
 
-#include <atomic>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,9 +21,11 @@
 #include "services/common/runtime/http_server.h"
 #include "services/common/runtime/metrics.h"
 #include "services/common/store/disk_guard.h"
+#include "services/evaluator/server.h"
 #include "services/gateway/server.h"
 #include "services/standalone/content_digests.h"
 #include "services/standalone/data_folder.h"
+#include "services/standalone/framework_documents.h"
 #include "services/standalone/local_shards.h"
 #include "services/standalone/monitor.h"
 #include "services/standalone/server_info.h"
@@ -57,6 +60,8 @@ struct Server::Parts {
   std::unique_ptr<blob::FolderBlobStore> blobs;
   std::unique_ptr<log::EmbeddedLog> log;
   std::unique_ptr<log::MemoryWorkQueue> queue;
+  FrameworkDocuments frameworks{readiness::Catalog::BuiltIn()};
+  std::unique_ptr<evaluator::Server> evaluator;
   std::unique_ptr<aggregator::Server> aggregator;
   std::unique_ptr<LocalShards> shards;
   std::unique_ptr<ContentDigests> digests;
@@ -67,11 +72,14 @@ struct Server::Parts {
   std::unique_ptr<Monitor> monitor;
   std::unique_ptr<runtime::HttpServer> http;
   std::string socket;
+  // Evaluator → digest of the plugin that offers it. Constant once the evaluator is open.
+  std::map<std::string, std::string> plugins;
   bool stopped = false;
 
   bool read_only() const { return config.read_only(); }
   absl::Status OpenStorage();
-  absl::Status OpenServices();
+  absl::Status OpenEvaluator();
+  absl::Status OpenShards();
   absl::Status OpenDoor();
   absl::Status OpenStatusPages();
   gateway::Backend MakeBackend();
@@ -111,7 +119,32 @@ absl::Status Server::Parts::OpenStorage() {
   return absl::OkStatus();
 }
 
-absl::Status Server::Parts::OpenServices() {
+absl::Status Server::Parts::OpenEvaluator() {
+  evaluator::Options options;
+  // The queue is memory: a name that is the same in every process lets a restart go on under it.
+  options.instance = "standalone";
+  options.fast_slots = static_cast<int>(Or<uint32_t>(config.limits().fast_evaluations(), 2));
+  options.slow_slots = static_cast<int>(Or<uint32_t>(config.limits().slow_evaluations(), 1));
+  options.plugin_folder = config.plugin_directory();
+  if (options.plugin_folder.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(const std::string executables, ExecutableDirectory());
+    options.plugin_folder = absl::StrCat(executables, "/../plugins");
+  }
+  options.cache_folder = folder->Path("cache");
+  ASSAY_RETURN_IF_ERROR(MakeDirectories(options.cache_folder));
+  ASSAY_ASSIGN_OR_RETURN(evaluator, evaluator::Server::Create(std::move(options), {.journal = *log,
+                                                                                  .work = *queue,
+                                                                                  .blobs = *blobs,
+                                                                                  .clock = clock,
+                                                                                  .frameworks = frameworks,
+                                                                                  .launcher = *launcher}));
+  for (const evaluator::OfferedPlugin& plugin : evaluator->plugins()) {
+    for (const auto& offered : plugin.manifest.evaluators()) plugins[offered.id()] = plugin.digest;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Server::Parts::OpenShards() {
   aggregator::Server::Options options;
   options.directory = folder->Path("shards");
   options.shards = kShards;
@@ -120,7 +153,7 @@ absl::Status Server::Parts::OpenServices() {
   options.frameworks = readiness::Catalog::BuiltIn().frameworks();
   if (!read_only()) {
     ASSAY_ASSIGN_OR_RETURN(options.capability_key, keys->Secret("capability"));
-    options.cancel = [](absl::string_view) {};
+    options.cancel = [this](absl::string_view submission_id) { evaluator->Cancel(submission_id); };
   }
   ASSAY_ASSIGN_OR_RETURN(aggregator,
                          aggregator::Server::Create(std::move(options), log.get(), queue.get(), *blobs, clock));
@@ -144,10 +177,10 @@ gateway::Backend Server::Parts::MakeBackend() {
       .clock = clock,
       .find_framework = [&catalog](absl::string_view name) { return catalog.Find(name); },
       .frameworks = catalog.frameworks(),
-      .plugins = [] { return std::map<std::string, std::string>(); },
+      .plugins = [this] { return plugins; },
       .content_digest = [this](const blob::Owner& owner, const Digest& digest) { return digests->Find(owner, digest); },
       .has_room = [this] { return disk->HasRoom(); },
-      .server_info = [this] { return DescribeServer(config, kShards, launcher.get()); },
+      .server_info = [this] { return DescribeServer(config, kShards, launcher.get(), evaluator.get()); },
       .max_artifact_bytes = Or<uint64_t>(config.limits().artifact_bytes(), 256 << 20),
       .log_identity = log == nullptr ? "" : log->identity(),
   };
@@ -217,7 +250,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(const config::v1::Standal
                                                        std::unique_ptr<sandbox::Launcher> launcher) {
   std::unique_ptr<Server> server(new Server(std::make_unique<Parts>(config, std::move(launcher))));
   ASSAY_RETURN_IF_ERROR(server->parts_->OpenStorage());
-  ASSAY_RETURN_IF_ERROR(server->parts_->OpenServices());
+  if (!config.read_only()) ASSAY_RETURN_IF_ERROR(server->parts_->OpenEvaluator());
+  ASSAY_RETURN_IF_ERROR(server->parts_->OpenShards());
   ASSAY_RETURN_IF_ERROR(server->parts_->OpenDoor());
   ASSAY_RETURN_IF_ERROR(Annotate(server->parts_->OpenStatusPages(), "http_listen"));
   return server;
@@ -240,6 +274,7 @@ void Server::Stop(absl::Duration grace) {
   if (parts.gateway != nullptr) parts.gateway->Stop(grace);
   parts.monitor.reset();
   if (parts.http != nullptr) parts.http->Stop();
+  if (parts.evaluator != nullptr) parts.evaluator->Stop(grace);
   if (parts.aggregator != nullptr) parts.aggregator->Stop();
   if (parts.queue != nullptr) parts.queue->Close();
   if (parts.log != nullptr) parts.log->Close();
