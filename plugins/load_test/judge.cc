@@ -299,7 +299,7 @@ Judgement JudgeDrain(const LoadReport& report, const Aftermath& aftermath, doubl
   const bool exited = aftermath.exit_seconds >= 0;
   value.text += !exited ? "; it did not exit and had to be killed"
                 : aftermath.term_signal != 0 ? "; it ended by signal " + std::to_string(aftermath.term_signal) + " without a handler of its own"
-                                             : "; it exited with code " + std::to_string(aftermath.exit_code) + " after " + Number(aftermath.exit_seconds) + " s";
+                                             : "; it exited with code " + std::to_string(aftermath.exit_code) + (aftermath.exit_at_least ? " after at least " : " after ") + Number(aftermath.exit_seconds) + " s";
   const bool clean = exited && aftermath.term_signal == 0 && aftermath.exit_code == 0 && aftermath.exit_seconds <= longest_seconds + 2;
   Verdict verdict = Verdict::kInconclusive;
   if (!exited) {
@@ -327,6 +327,15 @@ Judgement JudgeDrain(const LoadReport& report, const Aftermath& aftermath, doubl
   out.tested.push_back({"shutdown.drains", verdict, value.text});
   out.values.push_back(std::move(value));
   return out;
+}
+
+ExitTime TimeToExit(uint64_t started_ns, uint64_t life_ns, uint64_t load_began_ns, double asked_seconds, double last_served_seconds) {
+  const double served = std::max(0.0, last_served_seconds);
+  const double ended = (static_cast<double>(started_ns) + static_cast<double>(life_ns) - static_cast<double>(load_began_ns)) / 1e9;
+  const double seconds = ended - asked_seconds;
+  // A tenth of a second is how far the clocks of engine and platform may lie apart.
+  if (asked_seconds < 0 || seconds < served - 0.1 || seconds > 60) return {served, true};
+  return {std::max(seconds, served), false};
 }
 
 Judgement JudgeStartCommandSignal(bool ended, double seconds, bool still_listening, const std::string& command) {

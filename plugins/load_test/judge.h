@@ -49,7 +49,8 @@ struct Aftermath {
   bool alive = true;
   int exit_code = 0, term_signal = 0;
   bool out_of_memory = false;
-  double exit_seconds = -1;  // from the signal to its end; negative: it had to be killed
+  double exit_seconds = -1;     // from the signal to its end; negative: it had to be killed
+  bool exit_at_least = false;   // exit_seconds is only a lower bound: the last answer it gave
   uint64_t peak_bytes_before = 0, peak_bytes = 0;
   std::string last_words;  // the end of what it printed
 };
@@ -64,6 +65,14 @@ Judgement JudgeBodies(const LoadReport& report, const Aftermath& aftermath);
 Judgement JudgeSteps(const LoadReport& report, const Aftermath& aftermath);
 // Scenario 7, with SIGTERM to the listener. `longest_seconds`: of the uploads that were under way.
 Judgement JudgeDrain(const LoadReport& report, const Aftermath& aftermath, double longest_seconds);
+// From the signal to the end of a process, from what the platform measures: the process's whole life, the instants (ns, one
+// clock) it was started and the load run began, when in that run the signal was asked for, and how long after it an answer
+// still came. Too long by what the engine takes to begin (some 0.1 s). Where these disagree, only a lower bound.
+struct ExitTime {
+  double seconds = 0;
+  bool at_least = false;
+};
+ExitTime TimeToExit(uint64_t started_ns, uint64_t life_ns, uint64_t load_began_ns, double asked_seconds, double last_served_seconds);
 // Signalling the process that was started instead of the one that listens.
 Judgement JudgeStartCommandSignal(bool ended, double seconds, bool still_listening, const std::string& command);
 // What starting without the variables the code seems to require (or with a port that is no number) did.

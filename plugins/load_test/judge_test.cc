@@ -284,6 +284,23 @@ TEST(JudgeDrain, SettlesNothingWhenTheSignalWasNotSent) {
   report.actions[0].error = "no such process";
   EXPECT_FALSE(ValueOf(JudgeDrain(report, Exited(0, 0), 2), "run.drains_on_sigterm").value.has_value());
 }
+TEST(JudgeDrain, SaysWhenTheTimeToExitIsOnlyALowerBound) {
+  Aftermath aftermath = Exited(0, 0.4);
+  aftermath.exit_at_least = true;
+  EXPECT_THAT(ValueOf(JudgeDrain(Drained({{10, 0}, {8, 0}}), aftermath, 2), "run.drains_on_sigterm").text, HasSubstr("with code 0 after at least 0.4 s"));
+}
+TEST(TimeToExit, IsTheRestOfAProcesssLifeAfterTheSignal) {
+  // Started at 10 s, lived 8 s; the load began at 13 s and asked 2.2 s later: 2.8 s.
+  const ExitTime exit = TimeToExit(10'000'000'000, 8'000'000'000, 13'000'000'000, 2.2, 1.9);
+  EXPECT_NEAR(exit.seconds, 2.8, 1e-9);
+  EXPECT_FALSE(exit.at_least);
+}
+TEST(TimeToExit, IsALowerBoundWhereTheFiguresDisagree) {
+  // A life that ended before its last answer, and a signal nobody asked for.
+  EXPECT_TRUE(TimeToExit(10'000'000'000, 1'000'000, 13'000'000'000, 2.2, 1.9).at_least);
+  EXPECT_EQ(TimeToExit(10'000'000'000, 1'000'000, 13'000'000'000, 2.2, 1.9).seconds, 1.9);
+  EXPECT_TRUE(TimeToExit(10'000'000'000, 8'000'000'000, 13'000'000'000, -1, -1).at_least);
+}
 TEST(JudgeStartCommandSignal, SpeaksOnlyOfServersThatLiveOn) {
   EXPECT_TRUE(JudgeStartCommandSignal(true, 0.5, false, "node a.js").remarks.empty());
   EXPECT_THAT(JudgeStartCommandSignal(true, 5, true, "node a.js").remarks.at(0).message, HasSubstr("still listens"));

@@ -48,6 +48,7 @@ ActionReport ReadAction(const Json& json) {
   for (const Json& bucket : json["by_remaining"].items()) {
     out.by_remaining.emplace_back(bucket["up_to_seconds"].number(), ReadInFlight(bucket));
   }
+  out.asked_at_seconds = json["asked_at_seconds"].number(-1);
   out.last_served_seconds = json["last_served_after_seconds"].number(-1);
   const Json& after = json["after"];
   out.served_after = Count(after["ok"]) + Count(after["unexpected_status"]);

@@ -53,6 +53,7 @@ struct ActionReport {
   InFlightReport all;
   // (upper end in seconds, 0 for none; counts), ascending.
   std::vector<std::pair<double, InFlightReport>> by_remaining;
+  double asked_at_seconds = -1;
   double last_served_seconds = -1;
   uint64_t served_after = 0, refused_after = 0, lost_after = 0;
 };

@@ -242,7 +242,7 @@ void Scenarios::DrainOnSignal(Report& report) {
   Server* server = Serve(true);
   if (server == nullptr) return report.NotObservedYet("run.drains_on_sigterm", "the server did not start again");
   const Drain drain = DrainPlan(server->port, steady_.front(), body_, capacity_, true, profile_);
-  const uint64_t wall_before = server->Await(0, false).wall_ns;
+  const uint64_t began = evaluation_.now_ns();
   sdk::Evidence evidence = 0;
   std::string why;
   const auto result = Load(*server, drain.plan, evidence, why);
@@ -255,10 +255,10 @@ void Scenarios::DrainOnSignal(Report& report) {
   aftermath.term_signal = state.term_signal;
   if (state.ended) {
     const ActionReport* action = result->actions.empty() ? nullptr : &result->actions[0];
-    const double signalled = static_cast<double>(wall_before) / 1e9 + std::max(1.0, drain.longest_seconds + 0.2);
-    const double served = action == nullptr ? 0 : std::max(0.0, action->last_served_seconds);
-    // The platform's clock of the process where it has one; at least as long as its last answer took.
-    aftermath.exit_seconds = wall_before == 0 ? served : std::max(served, static_cast<double>(state.wall_ns) / 1e9 - signalled);
+    const ExitTime exit = action == nullptr ? ExitTime{0, true}
+                                            : TimeToExit(server->started_ns(), state.wall_ns, began, action->asked_at_seconds, action->last_served_seconds);
+    aftermath.exit_seconds = exit.seconds;
+    aftermath.exit_at_least = exit.at_least;
   }
   const sdk::Evidence run = server->End();
   report.Add(JudgeDrain(*result, aftermath, drain.longest_seconds), {evidence, run});

@@ -213,6 +213,7 @@ void Explain(sdk::Evaluation& evaluation, Started& started, const sdk::ProcessSt
 Started StartServer(sdk::Evaluation& evaluation, const sdk::Workspace& workspace, const Candidate& candidate,
                     const Environment& environment, const std::vector<std::string>& paths, const Profile& profile) {
   Started started;
+  const uint64_t begin = evaluation.now_ns();
   const auto process = evaluation.Start(SpecOf(workspace, candidate, environment));
   if (!process.ok()) {
     started.failure.stopped = process.status().code() == ASSAY_E_STOPPED;
@@ -220,7 +221,7 @@ Started StartServer(sdk::Evaluation& evaluation, const sdk::Workspace& workspace
     started.failure.platform_lacks = "a process in the sandbox: " + process.status().message();
     return started;
   }
-  started.server = std::make_unique<Server>(evaluation, *process);
+  started.server = std::make_unique<Server>(evaluation, *process, begin);
   const uint64_t until = evaluation.now_ns() + profile.ready_seconds() * kSecond;
   sdk::ProcessState state = started.server->Await(profile.ready_seconds() * kSecond, true);
   if (state.ended || state.port == 0) {
@@ -238,10 +239,10 @@ Started StartServer(sdk::Evaluation& evaluation, const sdk::Workspace& workspace
 WithoutVariables WatchStart(sdk::Evaluation& evaluation, const sdk::Workspace& workspace, const Candidate& candidate,
                             const Environment& environment, const std::vector<std::string>& names, sdk::Evidence& evidence) {
   WithoutVariables seen;
+  const uint64_t begin = evaluation.now_ns();
   const auto process = evaluation.Start(SpecOf(workspace, candidate, environment));
   if (!process.ok()) return seen;
-  Server server(evaluation, *process);
-  const uint64_t begin = evaluation.now_ns();
+  Server server(evaluation, *process, begin);
   sdk::ProcessState state = server.Await(4 * kSecond, true);
   seen.listened = state.port != 0;
   // Some listen first and look at their configuration afterwards.

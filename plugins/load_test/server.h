@@ -15,12 +15,15 @@ namespace assay::load_test {
 // One running server of the submission. Ends it when destroyed; the platform ends whatever it forked.
 class Server {
  public:
-  Server(sdk::Evaluation& evaluation, assay_handle process) : evaluation_(evaluation), process_(process) {}
+  // `started_ns`: just before it was started.
+  Server(sdk::Evaluation& evaluation, assay_handle process, uint64_t started_ns)
+      : evaluation_(evaluation), process_(process), started_ns_(started_ns) {}
   ~Server() { End(); }
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   assay_handle process() const { return process_; }
+  uint64_t started_ns() const { return started_ns_; }
   // Waits in short steps, reading output meanwhile, until it ended, listens (if asked for) or the time is up; gives up
   // early when the evaluation is to stop.
   sdk::ProcessState Await(uint64_t timeout_ns, bool for_listening);
@@ -40,6 +43,7 @@ class Server {
  private:
   sdk::Evaluation& evaluation_;
   assay_handle process_;
+  const uint64_t started_ns_;
   std::string tails_[2];
   sdk::Evidence evidence_ = 0;
   bool ended_ = false;
