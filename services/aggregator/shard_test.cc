@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/aggregator/shard.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <string>
+
+#include "services/aggregator/keys.h"
+#include "services/aggregator/testing/shard_harness.h"
+#include "services/common/base/testing/status_matchers.h"
+
+namespace assay::aggregator {
+namespace {
+
+using assay::testing::StatusIs;
+using event::v1::EvaluationFinished;
+using event::v1::TimerFired;
+using testing::ShardHarness;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using v1::Evaluation;
+using v1::Submission;
+
+class ShardTest : public ::testing::Test {
+ protected:
+  void Cancel(const std::string& id) {
+    event::v1::Envelope event = shard_.Event();
+    event.mutable_cancel_requested()->set_submission_id(id);
+    shard_.Feed(event);
+  }
+  void Withdraw(const std::string& id) {
+    event::v1::Envelope event = shard_.Event();
+    event.mutable_withdraw_requested()->set_submission_id(id);
+    shard_.Feed(event);
+  }
+  // Runs an evaluator of a submission to that end.
+  void Run(const std::string& id, const std::string& evaluator,
+           EvaluationFinished::Outcome outcome = EvaluationFinished::SUCCEEDED, double value = 0.5) {
+    const auto work = shard_.WorkOf(id, evaluator);
+    ASSERT_TRUE(work.has_value()) << evaluator << " of " << id << " was not dispatched";
+    shard_.Start(*work);
+    shard_.Finish(*work, outcome, value);
+  }
+
+  ShardHarness shard_;
+};
+
+TEST_F(ShardTest, AnEvaluatorWaitsForTheOneItNeedsAndGetsItsResult) {
+  shard_.Accept("s1", Submission::REPOSITORY);
+  EXPECT_EQ(shard_.Submission("s1").state(), Submission::QUEUED);
+  EXPECT_THAT(shard_.AllWork(), SizeIs(1));
+  Run("s1", "code_analysis");
+  const auto work = shard_.WorkOf("s1", "load_test");
+  ASSERT_TRUE(work.has_value());
+  EXPECT_EQ(work->prior_results().at("code_analysis"), "result of code_analysis");
+  EXPECT_EQ(work->plugin_digest(), "plugin of load_test");
+  EXPECT_EQ(work->lane(), "slow");
+  EXPECT_EQ(shard_.Submission("s1").state(), Submission::RUNNING);
+  Run("s1", "load_test");
+  EXPECT_EQ(shard_.Submission("s1").state(), Submission::COMPLETED);
+  EXPECT_THAT(shard_.AllWork(), IsEmpty());
+  EXPECT_FALSE(shard_.FireNextTimer()) << "a finished submission must leave no timer behind";
+}
+
+TEST_F(ShardTest, TheSameSubmissionTwiceCountsOnce) {
+  shard_.Accept("s1", Submission::SCORECARD);
+  shard_.Accept("s1", Submission::SCORECARD);
+  EXPECT_EQ(shard_.Meta().counters().submissions(), 1u);
+  EXPECT_EQ(shard_.Meta().counters().repeated_submissions(), 1u);
+  EXPECT_THAT(shard_.AllWork(), SizeIs(1));
+}
+
+TEST_F(ShardTest, TheFirstResultOfAnEvaluationCountsAndLaterOnesDoNot) {
+  shard_.Accept("s1", Submission::SCORECARD);
+  const auto work = shard_.WorkOf("s1", "rubric");
+  shard_.Start(*work);
+  shard_.Finish(*work, EvaluationFinished::SUCCEEDED, 0.25);
+  shard_.Finish(*work, EvaluationFinished::SUCCEEDED, 0.75);
+  EXPECT_THAT(shard_.Counted(), ElementsAre("s1/rubric/criterion=0.25"));
+  EXPECT_EQ(shard_.Meta().counters().late_results(), 1u);
+  EXPECT_EQ(shard_.Meta().counters().results(), 1u);
+}
+
+TEST_F(ShardTest, AResultOfAnEarlierAttemptStillCounts) {
+  shard_.Accept("s1", Submission::SCORECARD);
+  const auto first = shard_.WorkOf("s1", "rubric");
+  shard_.Start(*first);
+  ASSERT_TRUE(shard_.FireNextTimer());  // the worker went silent
+  ASSERT_TRUE(shard_.FireNextTimer());  // the back-off is over
+  const auto second = shard_.WorkOf("s1", "rubric");
+  ASSERT_EQ(second->attempt(), 2u);
+  shard_.Finish(*first, EvaluationFinished::SUCCEEDED, 0.25);
+  EXPECT_THAT(shard_.Counted(), ElementsAre("s1/rubric/criterion=0.25"));
+  EXPECT_EQ(shard_.Evaluation("s1", "rubric").state(), Evaluation::SUCCEEDED);
+}
+
+TEST_F(ShardTest, AResultWithoutTheCapabilityOfItsAttemptIsNotCounted) {
+  shard_.Accept("s1", Submission::SCORECARD);
+  event::v1::Work work = *shard_.WorkOf("s1", "rubric");
+  shard_.Start(work);
+  work.set_capability(std::string(32, 'x'));
+  shard_.Finish(work, EvaluationFinished::SUCCEEDED);
+  EXPECT_THAT(shard_.Counted(), IsEmpty());
+  EXPECT_EQ(shard_.Meta().counters().forged_results(), 1u);
+  EXPECT_EQ(shard_.Evaluation("s1", "rubric").state(), Evaluation::RUNNING);
+}
+
+TEST_F(ShardTest, AnUnfitSubmissionFailsItsEvaluationAndWhatNeedsItIsSkipped) {
+  shard_.Accept("s1", Submission::REPOSITORY);
+  Run("s1", "code_analysis", EvaluationFinished::SUBMISSION_FAULT);
+  EXPECT_EQ(shard_.Evaluation("s1", "code_analysis").state(), Evaluation::FAILED);
+  EXPECT_EQ(shard_.Evaluation("s1", "code_analysis").fault_domain(), Evaluation::SUBMISSION);
+  EXPECT_EQ(shard_.Evaluation("s1", "load_test").state(), Evaluation::SKIPPED);
+  EXPECT_EQ(shard_.Submission("s1").state(), Submission::FAILED);
+  EXPECT_THAT(shard_.Counted(), IsEmpty());
+}
+
+TEST_F(ShardTest, APluginThatCrashesTwiceIsParkedAndItsReleaseGoesOnWithAllThatWaited) {
+  shard_.Accept("s1", Submission::REPOSITORY);
+  Run("s1", "code_analysis", EvaluationFinished::PLUGIN_CRASHED);
+  EXPECT_EQ(shard_.Evaluation("s1", "code_analysis").state(), Evaluation::DISPATCHED);
+  Run("s1", "code_analysis", EvaluationFinished::PLUGIN_CRASHED);
+  EXPECT_EQ(shard_.Evaluation("s1", "code_analysis").state(), Evaluation::PARKED);
+  EXPECT_EQ(shard_.Evaluation("s1", "code_analysis").fault_domain(), Evaluation::PLUGIN);
+  EXPECT_EQ(shard_.Evaluation("s1", "load_test").state(), Evaluation::PARKED);
+  EXPECT_EQ(shard_.Submission("s1").state(), Submission::COMPLETED_PARTIAL);
+  EXPECT_THAT(shard_.Counted(), IsEmpty());
+
+  event::v1::Envelope release = shard_.Event();
+  release.mutable_evaluation_released()->set_submission_id("s1");
+  release.mutable_evaluation_released()->set_evaluation_id(shard_.Evaluation("s1", "code_analysis").id());
+  release.mutable_evaluation_released()->set_plugin_digest("a new plugin");
+  shard_.Feed(release);
+  EXPECT_EQ(shard_.WorkOf("s1", "code_analysis")->plugin_digest(), "a new plugin");
+  Run("s1", "code_analysis");
+  Run("s1", "load_test");
+  EXPECT_EQ(shard_.Submission("s1").state(), Submission::COMPLETED);
+}
+
+TEST_F(ShardTest, AnInvalidResultParksAtOnce) {
+  shard_.Accept("s1", Submission::SCORECARD);
+  Run("s1", "rubric", EvaluationFinished::PLUGIN_INVALID_RESULT);
+  EXPECT_EQ(shard_.Evaluation("s1", "rubric").state(), Evaluation::PARKED);
+}
+
+TEST_F(ShardTest, AValueThatIsNoNumberNeverBecomesAScore) {
+  shard_.Accept("s1", Submission::SCORECARD);
+  Run("s1", "rubric", EvaluationFinished::SUCCEEDED, std::numeric_limits<double>::quiet_NaN());
+  EXPECT_EQ(shard_.Evaluation("s1", "rubric").state(), Evaluation::PARKED);
+  EXPECT_THAT(shard_.Counted(), IsEmpty());
+}
+
+TEST_F(ShardTest, ThePlatformsFaultConsumesNoAttemptAndEndsAfterAnHour) {
+  shard_.Accept("s1", Submission::SCORECARD);
+  int tries = 0;
+  while (shard_.Evaluation("s1", "rubric").state() != Evaluation::PARKED) {
+    ASSERT_LT(++tries, 200);
+    if (shard_.WorkOf("s1", "rubric")) {
+      Run("s1", "rubric", EvaluationFinished::PLATFORM_FAULT);
+    } else {
+      ASSERT_TRUE(shard_.FireNextTimer());
+    }
+  }
+  const auto row = shard_.Evaluation("s1", "rubric");
+  EXPECT_EQ(row.attempts_consumed(), 0u);
+  EXPECT_EQ(row.fault_domain(), Evaluation::PLATFORM);
+  EXPECT_GT(row.platform_faults(), 10u);
+}
+
+TEST_F(ShardTest, AHeartbeatKeepsAnAttemptAliveAndSilenceEndsIt) {
+  shard_.Accept("s1", Submission::SCORECARD);
+  const auto work = shard_.WorkOf("s1", "rubric");
+  shard_.Start(*work);
+  const std::string before = shard_.Evaluation("s1", "rubric").heartbeat_timer();
+  shard_.Advance(absl::Seconds(30));
+  event::v1::Envelope progress = shard_.Event();
+  progress.mutable_attempt_progress()->set_submission_id("s1");
+  progress.mutable_attempt_progress()->set_evaluation_id(work->evaluation_id());
+  progress.mutable_attempt_progress()->set_attempt(1);
+  progress.mutable_attempt_progress()->set_phase("reading");
+  progress.mutable_attempt_progress()->set_capability(work->capability());
+  shard_.Feed(progress);
+  EXPECT_GT(TimerDue(shard_.Evaluation("s1", "rubric").heartbeat_timer()), TimerDue(before));
+  EXPECT_EQ(shard_.Evaluation("s1", "rubric").phase(), "reading");
+
+  // A firing found due before the heartbeat came changes nothing.
+  event::v1::Envelope early = shard_.Event();
+  early.mutable_timer_fired()->set_kind(TimerFired::HEARTBEAT);
+  early.mutable_timer_fired()->set_submission_id("s1");
+  early.mutable_timer_fired()->set_evaluation_id(work->evaluation_id());
+  early.mutable_timer_fired()->set_attempt(1);
+  shard_.FeedOwn(early);
+  EXPECT_EQ(shard_.Evaluation("s1", "rubric").state(), Evaluation::RUNNING);
+
+  ASSERT_TRUE(shard_.FireNextTimer());
+  EXPECT_EQ(shard_.Evaluation("s1", "rubric").state(), Evaluation::PENDING);
+  EXPECT_EQ(shard_.Evaluation("s1", "rubric").attempts_consumed(), 0u);
+  ASSERT_TRUE(shard_.FireNextTimer());
+  EXPECT_EQ(shard_.WorkOf("s1", "rubric")->attempt(), 2u);
+}
+
+TEST_F(ShardTest, ALaterSubmissionOfTheSameSourceSpeaksAndAWithdrawalGivesTheWordBack) {
+  shard_.Accept("s1", Submission::SCORECARD, "rater-1");
+  Run("s1", "rubric", EvaluationFinished::SUCCEEDED, 0.25);
+  shard_.Accept("s2", Submission::SCORECARD, "rater-1");
+  shard_.Accept("s3", Submission::SCORECARD, "rater-2");
+  Run("s2", "rubric", EvaluationFinished::SUCCEEDED, 0.5);
+  Run("s3", "rubric", EvaluationFinished::SUCCEEDED, 0.75);
+  EXPECT_THAT(shard_.Counted(), ElementsAre("s2/rubric/criterion=0.5", "s3/rubric/criterion=0.75"));
+  EXPECT_EQ(shard_.Submission("s1").superseded_by(), "s2");
+  Withdraw("s2");
+  EXPECT_THAT(shard_.Counted(), ElementsAre("s1/rubric/criterion=0.25", "s3/rubric/criterion=0.75"));
+  EXPECT_EQ(shard_.Submission("s1").superseded_by(), "");
+  EXPECT_TRUE(shard_.Submission("s2").withdrawn());
+}
+
+TEST_F(ShardTest, CancellingEndsWhatRunsTellsTheWorkerAndKeepsWhatHasEnded) {
+  shard_.Accept("s1", Submission::REPOSITORY);
+  Run("s1", "code_analysis");
+  shard_.Start(*shard_.WorkOf("s1", "load_test"));
+  Cancel("s1");
+  EXPECT_EQ(shard_.Evaluation("s1", "load_test").state(), Evaluation::CANCELLED);
+  EXPECT_EQ(shard_.Evaluation("s1", "code_analysis").state(), Evaluation::SUCCEEDED);
+  EXPECT_EQ(shard_.Submission("s1").state(), Submission::COMPLETED_PARTIAL);
+  EXPECT_THAT(shard_.Counted(), SizeIs(1));
+  int cancels = 0;
+  for (const store::Row& row : shard_.Table(kOutboxTable)) {
+    storage::v1::OutboxRow message;
+    ASSERT_TRUE(message.ParseFromString(row.value));
+    if (message.cancel().submission_id() == "s1") ++cancels;
+  }
+  EXPECT_EQ(cancels, 1);
+  Cancel("s1");
+  EXPECT_EQ(shard_.Submission("s1").state(), Submission::COMPLETED_PARTIAL);
+}
+
+TEST_F(ShardTest, ARerunMakesANewEvaluationAndTheOldResultCountsUntilTheNewOneIsThere) {
+  shard_.Accept("s1", Submission::SCORECARD);
+  Run("s1", "rubric", EvaluationFinished::SUCCEEDED, 0.25);
+  event::v1::Envelope rerun = shard_.Event();
+  rerun.mutable_rerun_requested()->set_submission_id("s1");
+  (*rerun.mutable_rerun_requested()->mutable_plugins())["rubric"] = "a newer rubric";
+  shard_.Feed(rerun);
+  shard_.Feed(rerun);  // the client sent it again
+  EXPECT_EQ(shard_.Submission("s1").evaluation_ids_size(), 2);
+  EXPECT_THAT(shard_.Counted(), ElementsAre("s1/rubric/criterion=0.25"));
+  EXPECT_EQ(shard_.WorkOf("s1", "rubric")->plugin_digest(), "a newer rubric");
+  Run("s1", "rubric", EvaluationFinished::SUCCEEDED, 0.75);
+  EXPECT_THAT(shard_.Counted(), ElementsAre("s1/rubric/criterion=0.75"));
+}
+
+TEST_F(ShardTest, ErasingACandidateLeavesNothingPersonalAndNothingThatCounts) {
+  shard_.Accept("s1", Submission::REPOSITORY);
+  shard_.Start(*shard_.WorkOf("s1", "code_analysis"));
+  shard_.Accept("other", Submission::SCORECARD, "source", "candidate-2");
+  event::v1::Envelope erase = shard_.Event();
+  erase.mutable_erasure_requested();
+  shard_.Feed(erase);
+  EXPECT_EQ(shard_.Submission("s1").state(), Submission::ERASED);
+  EXPECT_THAT(shard_.Counted(), IsEmpty());
+  EXPECT_EQ(shard_.Submission("other", "candidate-2").state(), Submission::QUEUED);
+  for (const store::Table& table : ShardTables()) {
+    for (const store::Row& row : shard_.Table(table)) {
+      if (row.key.find("candidate-2") != std::string::npos) continue;
+      EXPECT_THAT(row.value, Not(HasSubstr(testing::kPersonalName))) << table << " " << row.key;
+    }
+  }
+  // A new life under the same name starts from nothing.
+  shard_.Accept("s2", Submission::SCORECARD);
+  Run("s2", "rubric", EvaluationFinished::SUCCEEDED, 0.5);
+  EXPECT_THAT(shard_.Counted(), ElementsAre("s2/rubric/criterion=0.5"));
+}
+
+TEST_F(ShardTest, AnEvaluatorThatIsNotInstalledIsParkedForEverybodyToSee) {
+  event::v1::Envelope event = shard_.Event();
+  event::v1::SubmissionAccepted& accepted = *event.mutable_submission_accepted();
+  accepted.set_submission_id("s1");
+  accepted.set_kind(Submission::SCORECARD);
+  accepted.set_framework_digest(testing::kFrameworkDigest);
+  shard_.Feed(event);
+  EXPECT_EQ(shard_.Evaluation("s1", "rubric").state(), Evaluation::PARKED);
+  EXPECT_EQ(shard_.Evaluation("s1", "rubric").fault_domain(), Evaluation::PLATFORM);
+  EXPECT_THAT(shard_.Evaluation("s1", "rubric").reason(), HasSubstr("no plugin"));
+}
+
+TEST_F(ShardTest, AnUnknownFrameworkStopsTheShardAndChangesNothing) {
+  event::v1::Envelope event = shard_.Event();
+  event.mutable_submission_accepted()->set_submission_id("s1");
+  event.mutable_submission_accepted()->set_framework_digest("sha256:nobody");
+  log::Record record;
+  record.value = event.SerializeAsString();
+  EXPECT_THAT(ApplyGroup(shard_.context(), shard_.rows(), absl::MakeConstSpan(&record, 1)),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("not published")));
+}
+
+TEST_F(ShardTest, ANewerStateVersionIsRefused) {
+  event::v1::Envelope event = shard_.Event();
+  event.mutable_state_version()->set_version(kStateVersion + 1);
+  log::Record record;
+  record.value = event.SerializeAsString();
+  EXPECT_THAT(ApplyGroup(shard_.context(), shard_.rows(), absl::MakeConstSpan(&record, 1)),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(ShardTest, OfTwoClaimsTheFirstWinsAndTheOthersTimersAreVoid) {
+  event::v1::Envelope claim = shard_.Event();
+  claim.mutable_ownership_claimed()->set_expects_epoch(0);
+  claim.mutable_ownership_claimed()->set_instance("a");
+  shard_.Feed(claim);
+  const uint64_t epoch = shard_.Meta().epoch();
+  EXPECT_GT(epoch, 0u);
+  claim.mutable_ownership_claimed()->set_instance("b");
+  shard_.Feed(claim);
+  EXPECT_EQ(shard_.Meta().epoch(), epoch);
+  event::v1::Envelope timer = shard_.Event();
+  timer.mutable_timer_fired()->set_submission_id("s1");
+  timer.set_writer_epoch(0);
+  shard_.Feed(timer);
+  EXPECT_EQ(shard_.Meta().counters().void_events(), 1u);
+}
+
+TEST_F(ShardTest, BytesThatAreNoEventAreCountedAndPassedOver) {
+  log::Record record;
+  record.value = "\xff\xff\xff garbage";
+  EXPECT_THAT(ApplyGroup(shard_.context(), shard_.rows(), absl::MakeConstSpan(&record, 1)), assay::testing::IsOk());
+}
+
+}  // namespace
+}  // namespace assay::aggregator
