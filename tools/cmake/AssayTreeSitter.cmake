@@ -85,6 +85,10 @@ add_library(assay::tree_sitter ALIAS assay_tree_sitter)
 target_include_directories(assay_tree_sitter SYSTEM PUBLIC ${runtime}/include PRIVATE ${runtime}/src)
 # For the one file that reads the runtime's trees directly.
 target_include_directories(assay_tree_sitter SYSTEM INTERFACE $<$<COMPILE_LANGUAGE:C>:${runtime}/src>)
+# The scanner that both TypeScript grammars share includes their tree_sitter/parser.h by a path of its own; without this it
+# would find the one Debian's libtree-sitter-dev installs, or none.
+set_source_files_properties(${typescript}/typescript/src/scanner.c PROPERTIES INCLUDE_DIRECTORIES ${typescript}/typescript/src)
+set_source_files_properties(${typescript}/tsx/src/scanner.c PROPERTIES INCLUDE_DIRECTORIES ${typescript}/tsx/src)
 target_compile_definitions(assay_tree_sitter PRIVATE _POSIX_C_SOURCE=200112L _DEFAULT_SOURCE)
 target_compile_options(assay_tree_sitter PRIVATE -w -O3)
 set_target_properties(assay_tree_sitter PROPERTIES C_VISIBILITY_PRESET hidden)
