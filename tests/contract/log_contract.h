@@ -19,12 +19,9 @@
 #include "absl/synchronization/mutex.h"
 #include "services/common/base/testing/status_matchers.h"
 #include "services/common/log/log.h"
+#include "tests/contract/contract_limits.h"
 
 namespace assay::log {
-
-inline constexpr int32_t kPartitions = 3;
-// Long enough for a busy machine; only a bug ever waits for it.
-inline constexpr absl::Duration kPatience = absl::Seconds(30);
 
 template <typename Harness>
 class LogContract : public ::testing::Test {

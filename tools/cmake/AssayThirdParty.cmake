@@ -17,6 +17,7 @@ find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
+pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka)
 find_program(PROTOC_GRPC_PLUGIN grpc_cpp_plugin REQUIRED)
 
 assay_precompiled_headers(test
