@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "assay/event/v1/work.pb.h"
+#include "services/aggregator/evidence_words.h"
 
 namespace assay::aggregator {
 namespace {
@@ -17,8 +18,6 @@ using v1::EvaluationReport;
 
 constexpr uint64_t kMaxResultBytes = 16 << 20;
 constexpr uint64_t kMaxLoadRunBytes = 1 << 20;
-constexpr uint64_t kMaxSpanBytes = 64 << 10;
-constexpr size_t kMaxExcerpt = 2000;
 // Everything a report holds stays below the largest message that is sent.
 constexpr size_t kMaxAttachedBytes = 24 << 20;
 
@@ -101,7 +100,7 @@ absl::StatusOr<std::string> ReadBlob(absl::string_view digest, const blob::Owner
   return blob::Get(blobs, owner, parsed, max_bytes);
 }
 
-void AttachBytes(const ReportInputs& inputs, blob::BlobStore& blobs, EvaluationReport& report) {
+void AttachRuns(const ReportInputs& inputs, blob::BlobStore& blobs, EvaluationReport& report) {
   size_t attached = 0;
   for (const v1::Evidence& evidence : report.evidence()) {
     if (evidence.kind() != v1::Evidence::LOAD_RUN || report.load_runs().count(evidence.digest()) > 0) continue;
@@ -110,24 +109,38 @@ void AttachBytes(const ReportInputs& inputs, blob::BlobStore& blobs, EvaluationR
     attached += run->size();
     (*report.mutable_load_runs())[evidence.digest()] = *std::move(run);
   }
-  for (v1::Finding& finding : *report.mutable_findings()) {
-    if (finding.evidence().empty() || !finding.excerpt().empty()) continue;
-    absl::StatusOr<std::string> span = ReadBlob(finding.evidence(), inputs.owner, kMaxSpanBytes, blobs);
-    if (!span.ok()) continue;
-    size_t cut = std::min(span->size(), kMaxExcerpt);
-    // Never inside a UTF-8 character.
-    while (cut > 0 && cut < span->size() && (static_cast<unsigned char>((*span)[cut]) & 0xC0) == 0x80) --cut;
-    if (attached + cut > kMaxAttachedBytes) break;
-    attached += cut;
-    finding.set_excerpt(span->substr(0, cut));
-  }
 }
 
-void HideRaters(EvaluationReport& report) {
-  for (v1::Submission& submission : *report.mutable_submissions()) {
-    if (submission.kind() == v1::Submission::SCORECARD) submission.clear_source();
+// A scorecard's source is "rater/occasion".
+void NoteOrigins(const v1::Submission& submission, const EvaluationReport& part,
+                 std::map<std::string, EvidenceOrigin>& origins) {
+  EvidenceOrigin origin;
+  origin.document = submission.origin();
+  if (submission.kind() == v1::Submission::SCORECARD) {
+    origin.rater = submission.source().substr(0, submission.source().find('/'));
   }
-  for (v1::Evidence& evidence : *report.mutable_evidence()) evidence.clear_rater();
+  for (const v1::Evidence& evidence : part.evidence()) origins.try_emplace(evidence.digest(), origin);
+}
+
+void FitForCandidate(EvaluationReport& report) {
+  for (v1::Submission& submission : *report.mutable_submissions()) {
+    if (submission.kind() != v1::Submission::SCORECARD) continue;
+    submission.clear_source();
+    submission.clear_origin();
+  }
+  for (v1::Evidence& evidence : *report.mutable_evidence()) {
+    if (evidence.kind() != v1::Evidence::RATING) continue;
+    evidence.clear_rater();
+    evidence.clear_title();
+  }
+  // What an interviewer is going to ask stays with the interviewer.
+  for (v1::Finding& finding : *report.mutable_findings()) {
+    finding.clear_question();
+    finding.clear_good_answer();
+  }
+  for (v1::Contradiction& contradiction : *report.mutable_readiness()->mutable_contradictions()) {
+    contradiction.clear_question();
+  }
   for (v1::AreaReadiness& area : *report.mutable_readiness()->mutable_areas()) {
     for (v1::CompetencyReadiness& competency : *area.mutable_competencies()) {
       competency.clear_machine_information();
@@ -191,8 +204,13 @@ EvaluationReport BuildReport(const ReportInputs& inputs, bool for_candidate, boo
   report.set_framework(inputs.framework);
   *report.mutable_readiness() = inputs.readiness;
   std::vector<v1::Claim> claims;
+  std::map<std::string, const v1::Submission*> submissions;
+  for (const v1::Submission& submission : inputs.submissions) submissions[submission.id()] = &submission;
+  std::map<std::string, EvidenceOrigin> origins;
   for (const CountedEvaluation& counted : inputs.evidence.evaluations) {
     absl::StatusOr<EvaluationReport> part = ReadResultReport(counted.evaluation.result_digest(), inputs.owner, blobs);
+    const auto submission = submissions.find(counted.submission.accepted().submission_id());
+    if (part.ok() && submission != submissions.end()) NoteOrigins(*submission->second, *part, origins);
     Append(part.ok() ? *std::move(part) : BareReport(counted.result), report, claims);
   }
   for (const v1::Submission& submission : inputs.submissions) {
@@ -212,12 +230,15 @@ EvaluationReport BuildReport(const ReportInputs& inputs, bool for_candidate, boo
   for (v1::Claim& claim : MergeClaims(claims)) *report.add_claims() = std::move(claim);
   FillBehaviours(inputs, domain, report);
   SortParts(report);
+  QuoteEvidence(inputs.owner, origins, blobs, report);
+  PlaceContradictions(report);
   if (full) {
-    AttachBytes(inputs, blobs, report);
+    AttachRuns(inputs, blobs, report);
+    AddExcerpts(inputs.owner, blobs, report);
   } else {
     report.clear_load_runs();
   }
-  if (for_candidate) HideRaters(report);
+  if (for_candidate) FitForCandidate(report);
   return report;
 }
 

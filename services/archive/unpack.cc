@@ -276,7 +276,7 @@ class Unpacker {
       if (!absl::StartsWith(entry.path, top)) return;
     }
     writer_.StripPrefix(top);
-    Remark(absl::StrCat("the top folder ", JsonQuote(top), " was stripped"));
+    if (top != kPackedTopFolder) Remark(absl::StrCat("the top folder ", JsonQuote(top), " was stripped"));
   }
 
   void RemarkLeftOut() {

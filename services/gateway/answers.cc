@@ -128,28 +128,15 @@ absl::StatusOr<v1::ListAssessmentsResponse> Answers::ListAssessments(const rpc::
   return response;
 }
 
-std::string ReadinessNames(const std::string& candidate, absl::string_view assessment) {
-  v1::ReadinessRecord names;
-  names.set_candidate(candidate);
-  names.set_assessment(std::string(assessment));
-  return names.SerializeAsString();
-}
-
-absl::StatusOr<std::vector<std::string>> Answers::GetReadiness(const rpc::Identity& caller,
-                                                               const v1::GetReadinessRequest& request,
-                                                               absl::Time deadline) const {
+absl::StatusOr<v1::ReadinessRecord> Answers::GetReadiness(const rpc::Identity& caller, const v1::GetReadinessRequest& request,
+                                                          absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   ASSAY_ASSIGN_OR_RETURN(Subject subject,
                          SubjectOf(backend_, caller.tenant, request.candidate(), OrMain(request.assessment())));
   ASSAY_RETURN_IF_ERROR(WaitForToken(backend_, request.read_token(), subject));
   shard::v1::GetReadinessRequest get;
   *get.mutable_scope() = subject.scope;
-  ASSAY_ASSIGN_OR_RETURN(std::string record,
-                         backend_.shards.GetReadiness(subject.shard, get, WaitUntil(backend_, deadline)));
-  std::vector<std::string> pieces;
-  pieces.push_back(std::move(record));
-  pieces.push_back(ReadinessNames(request.candidate(), OrMain(request.assessment())));
-  return pieces;
+  return backend_.shards.GetReadiness(subject.shard, get, WaitUntil(backend_, deadline));
 }
 
 absl::StatusOr<v1::EvaluationReport> Answers::GetReport(const rpc::Identity& caller,
@@ -184,6 +171,7 @@ absl::StatusOr<v1::ExplainReadinessResponse> Answers::Explain(const rpc::Identit
   get.set_candidate(request.candidate());
   get.set_assessment(request.assessment());
   get.set_read_token(request.read_token());
+  get.set_full(true);
   ASSAY_ASSIGN_OR_RETURN(v1::EvaluationReport report, GetReport(caller, get, deadline));
   return CutToId(std::move(report), request.id());
 }

@@ -48,6 +48,20 @@ bool AnyOf(const List& ids, const std::set<std::string>& wanted) {
   return std::any_of(ids.begin(), ids.end(), [&](const std::string& id) { return wanted.count(id) > 0; });
 }
 
+// Contradictions and efforts about none of these behaviours are another answer's.
+void KeepWhatTouches(const std::set<std::string>& behaviours, v1::Readiness& readiness) {
+  google::protobuf::RepeatedPtrField<v1::Contradiction> contradictions;
+  for (v1::Contradiction& contradiction : *readiness.mutable_contradictions()) {
+    if (AnyOf(contradiction.behaviours(), behaviours)) *contradictions.Add() = std::move(contradiction);
+  }
+  *readiness.mutable_contradictions() = std::move(contradictions);
+  google::protobuf::RepeatedPtrField<v1::NextEvidence> efforts;
+  for (v1::NextEvidence& effort : *readiness.mutable_next_evidence()) {
+    if (AnyOf(effort.behaviours(), behaviours)) *efforts.Add() = std::move(effort);
+  }
+  *readiness.mutable_next_evidence() = std::move(efforts);
+}
+
 }  // namespace
 
 absl::StatusOr<v1::ExplainReadinessResponse> CutToId(v1::EvaluationReport report, absl::string_view id) {
@@ -92,6 +106,8 @@ absl::StatusOr<v1::ExplainReadinessResponse> CutToId(v1::EvaluationReport report
     *readiness.mutable_gates() = std::move(gates);
   }
 
+  if (!id.empty()) KeepWhatTouches(behaviours, readiness);
+
   std::set<std::string> criteria, digests;
   for (v1::Observation& observation : *report.mutable_observations()) {
     if (!id.empty() && !AnyOf(observation.behaviours(), behaviours)) continue;
@@ -111,6 +127,9 @@ absl::StatusOr<v1::ExplainReadinessResponse> CutToId(v1::EvaluationReport report
   }
   for (v1::Evidence& evidence : *report.mutable_evidence()) {
     if (digests.count(evidence.digest()) > 0) *response.add_evidence() = std::move(evidence);
+  }
+  for (auto& [digest, run] : *report.mutable_load_runs()) {
+    if (digests.count(digest) > 0) (*response.mutable_load_runs())[digest] = std::move(run);
   }
   return response;
 }

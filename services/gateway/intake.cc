@@ -17,7 +17,6 @@ namespace {
 using event::v1::SubmissionAccepted;
 
 constexpr size_t kMaxDocumentBytes = 4 << 20;
-constexpr absl::Duration kFreshDocument = absl::Minutes(10);
 
 std::string AssessmentOf(const v1::NewSubmission& submission) {
   if (!submission.assessment().empty()) return submission.assessment();
@@ -50,7 +49,14 @@ absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> Intake::Fram
   if (!assessment.ok() && !absl::IsNotFound(assessment.status())) return assessment.status();
   if (name.empty()) name = assessment.ok() ? assessment->framework_digest() : kDefaultFramework;
   absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> framework = backend_.find_framework(name);
-  if (!framework.ok()) return absl::FailedPreconditionError(framework.status().message());
+  if (!framework.ok()) {
+    Violations violations;
+    violations.Add("submission.framework", name, "a published framework, as `assay frameworks list` shows them");
+    absl::Status unknown = absl::FailedPreconditionError(framework.status().message());
+    violations.ToStatus().ForEachPayload(
+        [&](absl::string_view type, const absl::Cord& payload) { unknown.SetPayload(type, payload); });
+    return unknown;
+  }
   if (assessment.ok() && assessment->framework_digest() != (*framework)->digest_text()) {
     Violations violations;
     violations.Add("submission.framework", (*framework)->name(),
@@ -112,13 +118,8 @@ absl::Status Intake::AddContent(const v1::NewSubmission& submission, const Subje
     return violations.ToStatus();
   }
   const blob::Owner owner{subject.scope.tenant(), subject.candidate_key};
-  const Digest name = Digest::Of(json);
-  // The same document again is there already; one as young as this no sweep takes before it is named below.
-  const absl::StatusOr<blob::BlobInfo> known = backend_.blobs.Stat(owner, name);
-  if (!known.ok() || known->modify_time + kFreshDocument < backend_.clock.TimeNow()) {
-    ASSAY_RETURN_IF_ERROR(blob::Put(backend_.blobs, owner, json).status());
-  }
-  accepted.set_blob_digest(name.ToString());
+  ASSAY_ASSIGN_OR_RETURN(const Digest stored, blob::Put(backend_.blobs, owner, json));
+  accepted.set_blob_digest(stored.ToString());
   accepted.set_blob_size(json.size());
   accepted.set_digest(Digest::Of(bare).ToString());
   return absl::OkStatus();

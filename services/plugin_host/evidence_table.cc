@@ -145,8 +145,16 @@ v1::Authorship EvidenceTable::Derive(const std::vector<Cited>& cited) const {
     if (whose != one.authorship) whose = v1::SHARED;
   }
   if (whose != v1::AUTHORSHIP_UNSPECIFIED) return whose;
-  // A run or an artifact shows the whole; with a base that is not the candidate's work alone.
-  return has_base_ ? v1::SHARED : v1::CANDIDATE;
+  // A run or an artifact shows the whole; with a base that is not the candidate's work alone, and none of it where every
+  // file stands as it was given.
+  if (!has_base_) return v1::CANDIDATE;
+  const bool some_own = std::any_of(inputs_.begin(), inputs_.end(), [](const EvaluationInput& input) {
+    return !input.is_document && input.authorship != v1::GIVEN;
+  });
+  const bool some_given = std::any_of(inputs_.begin(), inputs_.end(), [](const EvaluationInput& input) {
+    return !input.is_document && input.authorship == v1::GIVEN;
+  });
+  return some_given && !some_own ? v1::GIVEN : v1::SHARED;
 }
 
 std::vector<EvidenceRecord> EvidenceTable::TakeCited() {

@@ -66,6 +66,12 @@ std::string QuestionFor(const v1::CriterionMapping& mapping) {
                                     : mapping.question();
 }
 
+// Every run leaves other bytes. Named here, two runs with the same verdicts would give different readiness; readers find
+// a run through the claim.
+std::string EvidenceNamed(const SourcedPiece& piece) {
+  return piece.method == v1::Observation::EXPERIMENT ? "" : piece.evidence;
+}
+
 v1::Contradiction OfClaim(const CompiledFramework& framework, const OpposedClaim& opposed) {
   const v1::CriterionMapping& mapping = *framework.Resolve(opposed.criterion).mapping;
   v1::Contradiction contradiction;
@@ -73,7 +79,7 @@ v1::Contradiction OfClaim(const CompiledFramework& framework, const OpposedClaim
   for (const std::string& id : opposed.behaviours) contradiction.add_behaviours(id);
   const std::string title = mapping.title().empty() ? opposed.criterion : mapping.title();
   AddStatement(contradiction, "code", absl::StrCat("The code suggests that ", title, "."), opposed.code_evidence);
-  AddStatement(contradiction, "run", absl::StrCat("The run did not show that ", title, "."), opposed.run_evidence);
+  AddStatement(contradiction, "run", absl::StrCat("The run did not show that ", title, "."), "");
   contradiction.set_question(QuestionFor(mapping));
   return contradiction;
 }
@@ -99,7 +105,7 @@ v1::Contradiction OfBehaviour(const Appraisal& appraisal, const v1::Behaviour& b
                human.strongest->evidence);
   const std::string title = mapping.title().empty() ? machine.strongest->criterion : mapping.title();
   AddStatement(contradiction, machine.strongest->method == v1::Observation::EXPERIMENT ? "run" : "code",
-               Sentence(*machine.strongest, title), machine.strongest->evidence);
+               Sentence(*machine.strongest, title), EvidenceNamed(*machine.strongest));
   contradiction.set_question(behaviour.ask().empty() ? QuestionFor(mapping) : behaviour.ask());
   return contradiction;
 }

@@ -402,7 +402,7 @@ TEST(Fold, PutsClaimAndRunSideBySideWithAQuestion) {
   EXPECT_EQ(contradiction.statements(1).text(),
             "The run did not show that requests in flight are finished after SIGTERM.");
   EXPECT_EQ(contradiction.statements(0).evidence(), Digest::Of("shutdown.drains").ToString());
-  EXPECT_EQ(contradiction.statements(1).evidence(), Digest::Of("run of shutdown.drains").ToString());
+  EXPECT_EQ(contradiction.statements(1).evidence(), "") << "the bytes of a run differ each time; the claim names it";
   EXPECT_THAT(contradiction.question(), HasSubstr("SIGTERM"));
 }
 

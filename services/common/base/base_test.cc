@@ -5,6 +5,7 @@
 #include "services/common/base/digest.h"
 #include "services/common/base/file.h"
 #include "services/common/base/logging.h"
+#include "services/common/base/shell_quote.h"
 #include "services/common/base/testing/status_matchers.h"
 #include "services/common/base/testing/temp_dir.h"
 
@@ -62,6 +63,12 @@ TEST(File, ReadingTooMuchOrNothingSaysWhichFile) {
   ASSAY_ASSERT_OK(WriteFileAtomically(dir / "a", "0123456789"));
   EXPECT_THAT(ReadFile(dir / "a", 9), StatusIs(absl::StatusCode::kResourceExhausted, ::testing::HasSubstr(dir / "a")));
   EXPECT_THAT(ReadFile(dir / "b"), StatusIs(absl::StatusCode::kNotFound, ::testing::HasSubstr(dir / "b")));
+}
+
+TEST(ShellQuote, QuotesOnlyWhatAShellWouldReadOtherwise) {
+  EXPECT_EQ(ShellQuote("a/b-1.yaml"), "a/b-1.yaml");
+  EXPECT_EQ(ShellQuote(""), "''");
+  EXPECT_EQ(ShellQuote("it's; rm *"), "'it'\\''s; rm *'");
 }
 
 TEST(JsonQuote, EscapesControlsAndReplacesWhatIsNotUtf8) {

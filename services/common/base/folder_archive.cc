@@ -26,7 +26,6 @@ constexpr uint64_t kMaxFiles = 10'000;
 constexpr uint64_t kMaxBytes = 256ull << 20;
 constexpr int kMaxDepth = 64;
 constexpr size_t kMaxLeftOut = 100;
-constexpr absl::string_view kTopFolder = "submission/";
 
 struct Found {
   bool is_link = false;
@@ -148,7 +147,7 @@ absl::Status WriteContent(archive* writer, int folder, const std::string& path, 
 
 absl::Status WriteEntry(archive* writer, int folder, const std::string& path, const Found& found) {
   std::unique_ptr<archive_entry, void (*)(archive_entry*)> entry(archive_entry_new(), &archive_entry_free);
-  archive_entry_set_pathname(entry.get(), absl::StrCat(kTopFolder, path).c_str());
+  archive_entry_set_pathname(entry.get(), absl::StrCat(kPackedTopFolder, path).c_str());
   archive_entry_set_mode(entry.get(), (found.is_link ? AE_IFLNK : AE_IFREG) | (found.executable ? 0755 : 0644));
   archive_entry_set_size(entry.get(), found.is_link ? 0 : static_cast<la_int64_t>(found.size));
   archive_entry_set_mtime(entry.get(), 0, 0);

@@ -14,6 +14,9 @@ namespace assay {
 // ("node_modules"), version control (".git", ".hg", ".svn") and what macOS adds ("__MACOSX", ".DS_Store").
 bool IsLeftOut(absl::string_view name);
 
+// The one top folder of a packed folder; no part of the content, and nothing its owner chose.
+inline constexpr absl::string_view kPackedTopFolder = "submission/";
+
 struct FolderArchive {
   uint64_t files = 0;
   uint64_t links = 0;
@@ -22,7 +25,7 @@ struct FolderArchive {
   std::vector<std::string> left_out;
 };
 
-// Packs `folder` as a tar into `fd`, below one top folder "submission/": sorted by path, files with mode 644 or 755, no
+// Packs `folder` as a tar into `fd`, below `kPackedTopFolder`: sorted by path, files with mode 644 or 755, no
 // owners, no times, so that equal folders give equal bytes. Links are written as links and never followed, and `folder`
 // itself must be no link. Other kinds of files are refused by name (INVALID_ARGUMENT); so is a folder with more than
 // 10,000 files or 256 MiB (RESOURCE_EXHAUSTED), because no server takes more. NOT_FOUND: no such folder.
