@@ -16,8 +16,8 @@ namespace {
 
 absl::Status Delete(const Globals& globals, const std::string& candidate) {
   // On a laptop there is often no server: the data folder is opened for this one call.
-  ASSAY_ASSIGN_OR_RETURN(auto connection, globals.server.empty() ? Connection::ToDataFolder(globals)
-                                                                 : Connection::ToServer(globals));
+  ASSAY_ASSIGN_OR_RETURN(auto connection,
+                         globals.server.empty() ? Connection::ToDataFolder(globals) : Connection::ToServer(globals));
   auto stub = v1::CandidateService::NewStub(connection->channel());
   grpc::ClientContext context;
   connection->Prepare(context, absl::Minutes(1));

@@ -114,12 +114,9 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const Option
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   posix_spawn_file_actions_adddup2(&actions, write_end.get(), kReadyFd);
-  std::vector<std::string> arguments = {executable,
-                                        absl::StrCat("--data=", options.data_directory),
-                                        "--set=listen=",
-                                        "--set=http_listen=",
-                                        absl::StrCat("--ready_fd=", kReadyFd),
-                                        "--exit_with_parent"};
+  std::vector<std::string> arguments = {
+      executable,           absl::StrCat("--data=", options.data_directory), "--set=listen=",
+      "--set=http_listen=", absl::StrCat("--ready_fd=", kReadyFd),           "--exit_with_parent"};
   if (options.read_only) arguments.push_back("--set=read_only=true");
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -171,7 +168,8 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   }
   if (!connection->channel_->WaitForConnected(std::chrono::system_clock::now() +
                                               absl::ToChronoMilliseconds(kConnectTimeout))) {
-    return absl::UnavailableError(absl::StrCat("server: ", target, ": nobody answers there; start one with `assay serve`"));
+    return absl::UnavailableError(
+        absl::StrCat("server: ", target, ": nobody answers there; start one with `assay serve`"));
   }
   return connection;
 }

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "assay/v1/server_service.grpc.pb.h"
 #include "services/common/base/status_macros.h"
 #include "tools/assay/connection.h"
@@ -18,8 +23,8 @@ namespace {
 
 // Exit code 1 when something limits what this machine can do.
 absl::StatusOr<int> Examine(const Globals& globals) {
-  ASSAY_ASSIGN_OR_RETURN(auto connection, globals.server.empty() ? Connection::ToDataFolder(globals)
-                                                                 : Connection::ToServer(globals));
+  ASSAY_ASSIGN_OR_RETURN(auto connection,
+                         globals.server.empty() ? Connection::ToDataFolder(globals) : Connection::ToServer(globals));
   auto stub = v1::ServerService::NewStub(connection->channel());
   grpc::ClientContext context;
   connection->Prepare(context, absl::Seconds(30));
@@ -36,14 +41,28 @@ absl::StatusOr<int> Examine(const Globals& globals) {
     std::cout << absl::StrFormat("  plugin %-14s %s  %s\n", plugin.evaluator(), plugin.version(), plugin.digest());
   }
   std::cout << "\n";
+  const TerminalStyle style = DetectStyle();
+  std::map<std::string, std::vector<std::string>> mends;
   for (const auto& check : info.checks()) {
     std::cout << absl::StrFormat("  %-9s %-18s %s\n",
                                  absl::AsciiStrToLower(v1::ServerInfo::Check::Result_Name(check.result())), check.id(),
                                  Printable(check.detail()));
-    if (!check.mend().empty()) std::cout << "            to mend: " << Printable(check.mend()) << "\n";
+    // Several layers are mended in the same way; the text stands once, below the last of them.
+    mends[check.mend()].push_back(check.id());
   }
+  // Limits beyond the layers that were checked.
   for (const auto& limit : info.limits()) {
-    std::cout << "  limit     " << Printable(limit.what()) << "\n            to mend: " << Printable(limit.mend()) << "\n";
+    const auto& checks = info.checks();
+    const bool checked =
+        std::any_of(checks.begin(), checks.end(), [&](const auto& check) { return check.id() == limit.id(); });
+    if (checked) continue;
+    std::cout << absl::StrFormat("  %-9s %-18s %s\n", "limit", limit.id(), Printable(limit.what()));
+    mends[limit.mend()].push_back(limit.id());
+  }
+  for (const auto& [mend, ids] : mends) {
+    if (!mend.empty())
+      std::cout << "\n"
+                << Wrap(absl::StrCat("To mend ", absl::StrJoin(ids, ", "), ": ", Printable(mend)), style.width, "  ");
   }
   if (!limited) std::cout << "\nNothing on this machine limits isolation, load tests or durability.\n";
   return limited ? kAnswerIsNo : kDone;
@@ -52,7 +71,8 @@ absl::StatusOr<int> Examine(const Globals& globals) {
 }  // namespace
 
 void AddDoctor(CLI::App& app, Globals& globals, Action& action) {
-  CLI::App* command = app.add_subcommand("doctor", "What limits isolation, load tests or durability here, and how to mend it");
+  CLI::App* command =
+      app.add_subcommand("doctor", "What limits isolation, load tests or durability here, and how to mend it");
   command->footer("Example: assay doctor");
   AddConnectionOptions(*command, globals);
   command->callback([&globals, &action] {

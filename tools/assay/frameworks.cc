@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/match.h"
 #include "assay/v1/framework_service.grpc.pb.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
@@ -52,7 +52,8 @@ absl::Status List(const Globals& globals, const FrameworksOptions&) {
 
 void PrintCompetency(const v1::Competency& competency) {
   std::cout << "  " << competency.id() << " " << competency.name() << "\n      " << competency.summary() << "\n";
-  for (const auto& anchor : competency.anchors()) std::cout << "      " << anchor.level() << "  " << anchor.text() << "\n";
+  for (const auto& anchor : competency.anchors())
+    std::cout << "      " << anchor.level() << "  " << anchor.text() << "\n";
   for (const auto& behaviour : competency.behaviours()) {
     std::cout << "    " << behaviour.id() << " " << behaviour.text() << "\n";
     if (!behaviour.look_for().empty()) std::cout << "        look for: " << behaviour.look_for() << "\n";
@@ -71,8 +72,8 @@ absl::Status Show(const Globals& globals, const FrameworksOptions& options) {
   ASSAY_RETURN_IF_ERROR(FromGrpc(stub->GetFramework(&context, request, &response)));
   if (globals.json) return PrintJson(response);
   const v1::Framework& framework = response.framework();
-  std::cout << framework.id() << "@" << framework.version() << "  " << framework.title() << "\n" << response.digest()
-            << "\n\n";
+  std::cout << framework.id() << "@" << framework.version() << "  " << framework.title() << "\n"
+            << response.digest() << "\n\n";
   bool found = options.id.empty();
   for (const auto& area : framework.areas()) {
     if (!options.id.empty() && options.id != area.id() && !absl::StartsWith(options.id, area.id() + ".")) continue;
@@ -164,7 +165,9 @@ void AddFrameworks(CLI::App& app, Globals& globals, Action& action) {
   show->add_option("ID", options->id, "Only this area, competency or behaviour");
   CLI::App* validate = parent->add_subcommand("validate", "Everything that is wrong with a framework's files");
   validate->footer("Example: assay frameworks validate ./our-framework");
-  validate->add_option("PATH", options->name, "Folder of .yaml files, or one file")->required()->check(CLI::ExistingPath);
+  validate->add_option("PATH", options->name, "Folder of .yaml files, or one file")
+      ->required()
+      ->check(CLI::ExistingPath);
   AddConnectionOptions(*validate, globals);
   validate->callback([&globals, &action, options] {
     action = [&globals, options]() -> int {

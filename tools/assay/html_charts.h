@@ -4,15 +4,20 @@
 #include <string>
 
 #include "assay/v1/readiness.pb.h"
+#include "tools/assay/load_run.h"
 
 namespace assay::cli {
 
-// Score and 90 % interval on 0..4 as an inline SVG. Unseen: the interval alone, dashed.
+// An inline SVG of a score with its interval on 0..4; `seen` false draws the interval dashed and no score.
 std::string IntervalChart(double score, const v1::Interval& interval, bool seen);
 
-// The phases of a load run (JSON of services/loadgen): requests a second as columns (answered, failed), the slowest
-// answer of each second as a line, signals as marks; below, a table of percentiles and a histogram of each measured
-// phase. Unreadable JSON gives an empty string.
-std::string LoadRunCharts(const std::string& run_json);
+// The scale above interval charts.
+std::string IntervalAxis();
+
+// What became of the requests in flight at a signal, as one bar; empty when the run sent none.
+std::string SignalBar(const LoadRun& run);
+
+// Timeline, histograms of latency of each recorded phase, and what became of requests in flight at a signal.
+std::string LoadRunCharts(const LoadRun& run);
 
 }  // namespace assay::cli

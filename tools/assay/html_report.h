@@ -7,11 +7,8 @@
 
 namespace assay::cli {
 
-// One self-contained page: no script, no font, no image from elsewhere. A pure function of the report; every text of
-// the report is escaped.
-std::string RenderHtml(const v1::EvaluationReport& report);
-
-// `text` safe inside an element or a quoted attribute.
-std::string HtmlEscape(const std::string& text);
+// One self-contained page: no scripts, nothing loaded from elsewhere, and a policy of its own that forbids both. A pure
+// function of the report. For the candidate it says what to try next in place of what would help an assessor.
+std::string RenderHtml(const v1::EvaluationReport& report, bool for_candidate = false);
 
 }  // namespace assay::cli

@@ -18,7 +18,8 @@ void AddConnectionOptions(CLI::App& command, Globals& globals) {
 
 int Main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  CLI::App app("Assay tells how ready a person is for a senior Express.js role, and shows the evidence for every word.");
+  CLI::App app(
+      "Assay tells how ready a person is for a senior Express.js role, and shows the evidence for every word.");
   app.name("assay");
   app.require_subcommand(1);
   app.footer("Example: assay evaluate ./repository scorecard.yaml\nEvery command has --help with an example.");

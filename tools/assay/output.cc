@@ -3,16 +3,19 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/json.h"
+#include "tools/assay/terminal_text.h"
 
 namespace assay::cli {
 
@@ -24,24 +27,47 @@ absl::Status PrintJson(const google::protobuf::Message& message) {
   return absl::OkStatus();
 }
 
-ProgressLine::ProgressLine() : on_terminal_(isatty(STDERR_FILENO) != 0) {}
-ProgressLine::~ProgressLine() { Clear(); }
+ProgressLine::ProgressLine() : on_terminal_(isatty(STDERR_FILENO) != 0), start_(absl::Now()) {
+  if (on_terminal_) ticker_ = std::thread([this] { Tick(); });
+}
+
+ProgressLine::~ProgressLine() {
+  Clear();
+  if (!ticker_.joinable()) return;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    changed_.Signal();
+  }
+  ticker_.join();
+}
 
 void ProgressLine::Show(const std::string& text) {
   if (!on_terminal_) return;
-  std::cerr << "\r\x1b[2K" << text.substr(0, 110) << std::flush;
-  shown_ = true;
+  absl::MutexLock lock(&mutex_);
+  text_ = text;
+  Draw();
 }
 
 void ProgressLine::Clear() {
-  if (shown_) std::cerr << "\r\x1b[2K" << std::flush;
-  shown_ = false;
+  absl::MutexLock lock(&mutex_);
+  if (!text_.empty()) std::cerr << "\r\x1b[2K" << std::flush;
+  text_.clear();
 }
 
-std::string ShellQuote(const std::string& text) {
-  static constexpr char kPlain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-  if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
-  return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
+void ProgressLine::Draw() {
+  const int seconds = static_cast<int>(absl::ToInt64Seconds(absl::Now() - start_));
+  const int width = TerminalWidth(STDERR_FILENO);
+  const std::string line = absl::StrFormat("%d:%02d  %s", seconds / 60, seconds % 60, text_);
+  std::cerr << "\r\x1b[2K" << Cut(line, static_cast<size_t>(std::max(20, (width == 0 ? 80 : width) - 1))) << std::flush;
+}
+
+void ProgressLine::Tick() {
+  absl::MutexLock lock(&mutex_);
+  while (!stopping_) {
+    changed_.WaitWithTimeout(&mutex_, absl::Seconds(1));
+    if (!text_.empty()) Draw();
+  }
 }
 
 std::string ProgramName() {

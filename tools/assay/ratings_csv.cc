@@ -61,7 +61,8 @@ absl::StatusOr<std::vector<CsvRow>> ParseRows(const std::string& text, const std
       end_cell();
     } else if (c == '\n') {
       end_row();
-      if (rows.size() > kMaximumRows + 1) return Problem(path, line, "rows", absl::StrCat("more than the ", kMaximumRows, " allowed"));
+      if (rows.size() > kMaximumRows + 1)
+        return Problem(path, line, "rows", absl::StrCat("more than the ", kMaximumRows, " allowed"));
     } else if (c != '\r') {
       cell += c;
     }
@@ -77,7 +78,9 @@ absl::StatusOr<std::map<std::string, size_t>> ReadHeader(const CsvRow& header, c
     const std::string name = absl::AsciiStrToLower(header.cells[i]);
     bool known = name == "framework";
     for (const char* column : kColumns) known = known || name == column;
-    if (!known) return Problem(path, header.line, name.substr(0, 40), absl::StrCat("unknown column; allowed: ", absl::StrJoin(kColumns, ", "), ", framework"));
+    if (!known)
+      return Problem(path, header.line, name.substr(0, 40),
+                     absl::StrCat("unknown column; allowed: ", absl::StrJoin(kColumns, ", "), ", framework"));
     if (!columns.emplace(name, i).second) return Problem(path, header.line, name, "stands twice");
   }
   for (const char* column : kColumns) {
@@ -91,7 +94,9 @@ absl::Status SetOccasion(const std::map<std::string, std::string>& row, const st
   absl::Time held_at;
   std::string error;
   if (!absl::ParseTime(absl::RFC3339_full, row.at("held_at"), &held_at, &error)) {
-    return Problem(path, line, "held_at", absl::StrCat("found '", row.at("held_at").substr(0, 40), "'; expected RFC 3339, for example 2026-10-01T14:00:00Z"));
+    return Problem(path, line, "held_at",
+                   absl::StrCat("found '", row.at("held_at").substr(0, 40),
+                                "'; expected RFC 3339, for example 2026-10-01T14:00:00Z"));
   }
   scorecard->set_kind("scorecard");
   scorecard->set_candidate(row.at("candidate"));
@@ -120,7 +125,8 @@ absl::Status ParseRatingsCsv(const std::string& text, const std::string& path, v
   for (size_t i = 1; i < rows.size(); ++i) {
     const CsvRow& cells = rows[i];
     if (cells.cells.size() != rows[0].cells.size()) {
-      return Problem(path, cells.line, "cells", absl::StrCat("found ", cells.cells.size(), ", the header has ", rows[0].cells.size()));
+      return Problem(path, cells.line, "cells",
+                     absl::StrCat("found ", cells.cells.size(), ", the header has ", rows[0].cells.size()));
     }
     std::map<std::string, std::string> row;
     for (const auto& [name, index] : columns) row[name] = cells.cells[index];
@@ -130,12 +136,15 @@ absl::Status ParseRatingsCsv(const std::string& text, const std::string& path, v
     }
     for (const char* column : {"candidate", "rater", "role", "stage", "held_at"}) {
       if (row[column] != first[column]) {
-        return Problem(path, cells.line, column, absl::StrCat("found '", row[column].substr(0, 40), "', the first row says '", first[column].substr(0, 40), "'; one file is one rater and one occasion"));
+        return Problem(path, cells.line, column,
+                       absl::StrCat("found '", row[column].substr(0, 40), "', the first row says '",
+                                    first[column].substr(0, 40), "'; one file is one rater and one occasion"));
       }
     }
     double rating = 0;
     if (!absl::SimpleAtod(row["rating"], &rating)) {
-      return Problem(path, cells.line, "rating", absl::StrCat("found '", row["rating"].substr(0, 40), "'; expected a number from 0 to 4"));
+      return Problem(path, cells.line, "rating",
+                     absl::StrCat("found '", row["rating"].substr(0, 40), "'; expected a number from 0 to 4"));
     }
     v1::Scorecard::Rating* added = scorecard->add_ratings();
     added->set_competency(row["competency"]);

@@ -20,8 +20,9 @@ std::string Csv(const std::string& rows) { return absl::StrCat(kHeader, rows); }
 
 TEST(RatingsCsv, ReadsOneRaterAndOccasion) {
   v1::Scorecard scorecard;
-  ASSAY_ASSERT_OK(ParseRatingsCsv(Csv(absl::StrCat(kOccasion, "3.1,2.5,\"said \"\"no\"\", then\nwhy\"\n", kOccasion, "4.1,3,drew ports\r\n")),
-                                  "dir/ratings.csv", &scorecard));
+  ASSAY_ASSERT_OK(ParseRatingsCsv(
+      Csv(absl::StrCat(kOccasion, "3.1,2.5,\"said \"\"no\"\", then\nwhy\"\n", kOccasion, "4.1,3,drew ports\r\n")),
+      "dir/ratings.csv", &scorecard));
   EXPECT_EQ(scorecard.candidate(), "c-1");
   EXPECT_EQ(scorecard.session().stage(), "system-design");
   ASSERT_EQ(scorecard.ratings_size(), 2);
@@ -52,7 +53,9 @@ TEST(RatingsCsv, RefusesByLineAndColumn) {
   };
   for (const auto& [text, message] : cases) {
     v1::Scorecard scorecard;
-    EXPECT_THAT(ParseRatingsCsv(text, "r.csv", &scorecard), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message))) << text;
+    EXPECT_THAT(ParseRatingsCsv(text, "r.csv", &scorecard),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)))
+        << text;
   }
 }
 
@@ -60,7 +63,8 @@ TEST(RatingsCsv, StopsAtTwoHundredRows) {
   std::string rows;
   for (int i = 0; i < 300; ++i) absl::StrAppend(&rows, kOccasion, "3.1,2,x\n");
   v1::Scorecard scorecard;
-  EXPECT_THAT(ParseRatingsCsv(Csv(rows), "r.csv", &scorecard), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("200")));
+  EXPECT_THAT(ParseRatingsCsv(Csv(rows), "r.csv", &scorecard),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("200")));
 }
 
 }  // namespace

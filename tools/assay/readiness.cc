@@ -13,6 +13,7 @@
 #include "tools/assay/failure.h"
 #include "tools/assay/globals.h"
 #include "tools/assay/output.h"
+#include "tools/assay/report_output.h"
 #include "tools/assay/terminal_report.h"
 
 namespace assay::cli {
@@ -24,10 +25,27 @@ struct ReadinessOptions {
   std::string candidate;
   std::string id;
   std::string assessment;
+  ReportOptions report;
 };
+
+// The answer as `assay evaluate` gives it, from what is stored.
+absl::Status GetReport(const Globals& globals, const ReadinessOptions& options, const Connection& connection) {
+  const std::string assessment = options.assessment.empty() ? "main" : options.assessment;
+  ASSAY_ASSIGN_OR_RETURN(const v1::EvaluationReport report,
+                         FetchReport(connection, options.candidate, assessment, "", options.report));
+  ASSAY_RETURN_IF_ERROR(WriteReportFiles(report, options.report));
+  if (globals.json) return PrintJson(report);
+  const NextCommands next = CommandsToGoOnWith(report, globals, options.report);
+  std::cout << RenderReport(report, next, DetectStyle(), options.report.for_candidate());
+  return absl::OkStatus();
+}
 
 absl::Status Get(const Globals& globals, const ReadinessOptions& options) {
   ASSAY_ASSIGN_OR_RETURN(auto connection, Connection::ForReading(globals));
+  const ReportOptions& wanted = options.report;
+  if (!wanted.report_file.empty() || !wanted.sarif_file.empty() || !wanted.audience.empty()) {
+    return GetReport(globals, options, *connection);
+  }
   auto stub = v1::ReadinessService::NewStub(connection->channel());
   grpc::ClientContext context;
   connection->Prepare(context, kCallTimeout);
@@ -104,8 +122,10 @@ void AddReadiness(CLI::App& app, Globals& globals, Action& action) {
   auto options = std::make_shared<ReadinessOptions>();
   CLI::App* parent = app.add_subcommand("readiness", "How ready a candidate is, and why");
   parent->require_subcommand(1);
-  AddVerb(parent, "get", "Status, areas, competencies and gates", "assay readiness get c-1", globals, action, options,
-          Get);
+  CLI::App* get =
+      AddVerb(parent, "get", "Status, areas, competencies and gates; with --report the whole answer as a page",
+              "assay readiness get c-1 --report report.html", globals, action, options, Get);
+  AddReportOptions(*get, options->report);
   AddVerb(parent, "watch", "Every new value as it is published", "assay readiness watch c-1", globals, action, options,
           WatchAll);
   CLI::App* explain = AddVerb(parent, "explain", "Walks down to file lines, measurements and ratings",

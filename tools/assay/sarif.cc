@@ -53,11 +53,13 @@ Json Result(const v1::Finding& finding) {
   result["level"] = Level(finding.severity());
   result["message"] = {{"text", finding.message()}};
   if (!finding.file().empty()) {
-    result["locations"] = Json::array(
-        {{{"physicalLocation",
-           {{"artifactLocation", {{"uri", Uri(finding.file())}, {"uriBaseId", "SRCROOT"}}}, {"region", Region(finding)}}}}});
+    result["locations"] =
+        Json::array({{{"physicalLocation",
+                       {{"artifactLocation", {{"uri", Uri(finding.file())}, {"uriBaseId", "SRCROOT"}}},
+                        {"region", Region(finding)}}}}});
   }
-  result["partialFingerprints"] = {{"assay/v1", absl::StrCat(finding.check(), ":", finding.file(), ":", finding.evidence())}};
+  result["partialFingerprints"] = {
+      {"assay/v1", absl::StrCat(finding.check(), ":", finding.file(), ":", finding.evidence())}};
   return result;
 }
 
@@ -79,8 +81,11 @@ std::string RenderSarif(const v1::EvaluationReport& report) {
   Json rule_list = Json::array();
   for (auto& [id, rule] : rules) rule_list.push_back(std::move(rule));
   Json driver = {{"name", "Assay"}, {"semanticVersion", "0.1.0"}, {"rules", std::move(rule_list)}};
-  Json run = {{"tool", {{"driver", std::move(driver)}}}, {"columnKind", "utf16CodeUnits"}, {"results", std::move(results)}};
-  Json log = {{"$schema", "https://json.schemastore.org/sarif-2.1.0.json"}, {"version", "2.1.0"}, {"runs", Json::array({std::move(run)})}};
+  Json run = {
+      {"tool", {{"driver", std::move(driver)}}}, {"columnKind", "utf16CodeUnits"}, {"results", std::move(results)}};
+  Json log = {{"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},
+              {"version", "2.1.0"},
+              {"runs", Json::array({std::move(run)})}};
   return log.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -61,7 +61,8 @@ absl::Status Parse(const std::string& text, const std::string& path, Document* d
   return absl::OkStatus();
 }
 
-absl::Status ParseKind(const std::string& kind, const std::string& text, const std::string& path, SubmissionInput* input) {
+absl::Status ParseKind(const std::string& kind, const std::string& text, const std::string& path,
+                       SubmissionInput* input) {
   v1::NewSubmission& submission = input->submission;
   const auto finish = [&](v1::Submission::Kind value, const auto& document) {
     input->kind = value;
@@ -90,8 +91,8 @@ absl::Status ParseKind(const std::string& kind, const std::string& text, const s
     ASSAY_RETURN_IF_ERROR(Parse(text, path, submission.mutable_task()));
     return finish(v1::Submission::TASK, submission.task());
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      path, ": kind: found '", kind.substr(0, 40), "'; allowed: scorecard, portfolio, outcome, decision, task"));
+  return absl::InvalidArgumentError(absl::StrCat(path, ": kind: found '", kind.substr(0, 40),
+                                                 "'; allowed: scorecard, portfolio, outcome, decision, task"));
 }
 
 absl::StatusOr<SubmissionInput> ReadDocument(const std::string& path, const InputOptions& options) {
@@ -108,8 +109,8 @@ absl::StatusOr<SubmissionInput> ReadDocument(const std::string& path, const Inpu
   }
   ASSAY_ASSIGN_OR_RETURN(const std::string kind, DocumentKind(text, path));
   if (!options.kind.empty() && options.kind != kind) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": kind: the document says '", kind.substr(0, 40),
-                                                   "', --kind says '", options.kind, "'"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": kind: the document says '", kind.substr(0, 40), "', --kind says '", options.kind, "'"));
   }
   ASSAY_RETURN_IF_ERROR(ParseKind(kind, text, path, &input));
   return input;
@@ -150,7 +151,8 @@ absl::StatusOr<Digest> HashFile(int fd, const std::string& path, uint64_t* size)
   }
 }
 
-absl::StatusOr<std::string> UploadOne(const Connection& connection, const std::string& candidate, const std::string& path) {
+absl::StatusOr<std::string> UploadOne(const Connection& connection, const std::string& candidate,
+                                      const std::string& path) {
   ASSAY_ASSIGN_OR_RETURN(UniqueFd fd, OpenForUpload(path));
   uint64_t size = 0;
   ASSAY_ASSIGN_OR_RETURN(const Digest digest, HashFile(fd.get(), path, &size));
@@ -197,6 +199,9 @@ const v1::SourceMap* SourceOf(const v1::NewSubmission& submission) {
 
 // `field` without the path of the request around the document.
 std::string FieldInDocument(const std::string& field) {
+  for (const char* prefix : {"submission.framework", "submission.assessment"}) {
+    if (field == prefix) return field.substr(std::string("submission.").size());
+  }
   for (const char* prefix : {"submission.scorecard.", "submission.portfolio.", "submission.outcome.",
                              "submission.decision.", "submission.task."}) {
     if (absl::StartsWith(field, prefix)) return field.substr(std::string(prefix).size());
@@ -242,6 +247,7 @@ absl::Status Upload(const Connection& connection, const InputOptions& options, S
   ASSAY_ASSIGN_OR_RETURN(*repository->mutable_artifact_digest(),
                          UploadOne(connection, input.submission.candidate(), input.path));
   if (options.base.empty()) return absl::OkStatus();
+  input.base = options.base;
   ASSAY_ASSIGN_OR_RETURN(*repository->mutable_base_artifact_digest(),
                          UploadOne(connection, input.submission.candidate(), options.base));
   return absl::OkStatus();
@@ -254,8 +260,8 @@ absl::StatusOr<std::string> CommonCandidate(const std::vector<SubmissionInput>& 
   for (const SubmissionInput& input : inputs) {
     if (input.candidate.empty()) continue;
     if (!candidate.empty() && candidate != input.candidate) {
-      return absl::InvalidArgumentError(absl::StrCat(input.path, ": candidate: found '", input.candidate, "', but ", from,
-                                                     " says '", candidate, "'; one call is about one candidate"));
+      return absl::InvalidArgumentError(absl::StrCat(input.path, ": candidate: found '", input.candidate, "', but ",
+                                                     from, " says '", candidate, "'; one call is about one candidate"));
     }
     candidate = input.candidate;
     from = input.path;
@@ -269,15 +275,22 @@ absl::Status WithLines(const absl::Status& status, const SubmissionInput& input)
   constexpr char kBadRequest[] = "type.googleapis.com/google.rpc.BadRequest";
   const absl::optional<absl::Cord> payload = status.GetPayload(kBadRequest);
   const v1::SourceMap* source = SourceOf(input.submission);
-  if (!payload.has_value() || source == nullptr) return status;
   google::rpc::BadRequest bad_request;
-  if (!bad_request.ParseFromString(std::string(*payload))) return status;
+  if (!payload.has_value() || !bad_request.ParseFromString(std::string(*payload))) return status;
   LineIndex lines;
-  for (const auto& entry : source->entries()) lines.Add(entry.field(), entry.line());
+  if (source != nullptr) {
+    for (const auto& entry : source->entries()) lines.Add(entry.field(), entry.line());
+  }
   for (auto& violation : *bad_request.mutable_field_violations()) {
+    if (violation.field() == "submission.repository.artifact_digest") violation.set_field(input.path);
+    if (violation.field() == "submission.repository.base_artifact_digest") {
+      violation.set_field(absl::StrCat("--base: ", input.base));
+    }
+    if (source == nullptr) continue;
     const std::string field = FieldInDocument(violation.field());
     const uint32_t line = lines.LineOf(field);
-    violation.set_field(line == 0 ? absl::StrCat(input.path, ": ", field) : absl::StrCat(input.path, ":", line, ": ", field));
+    violation.set_field(line == 0 ? absl::StrCat(input.path, ": ", field)
+                                  : absl::StrCat(input.path, ":", line, ": ", field));
   }
   absl::Status with_lines = status;
   with_lines.SetPayload(kBadRequest, absl::Cord(bad_request.SerializeAsString()));

@@ -12,6 +12,8 @@ namespace assay::cli {
 
 // One thing to submit, as found at a path.
 struct SubmissionInput {
+  // Of a repository: the path of what the candidate was given; empty: none.
+  std::string base;
   std::string path;
   v1::Submission::Kind kind = v1::Submission::KIND_UNSPECIFIED;
   // Everything but the digests of uploads; `origin` is set.
@@ -38,7 +40,7 @@ absl::Status Upload(const Connection& connection, const InputOptions& options, S
 absl::StatusOr<std::string> CommonCandidate(const std::vector<SubmissionInput>& inputs, const std::string& named,
                                             const std::string& fallback);
 
-// Replaces the field paths of a server's violations by file:line of the document they came from.
+// Replaces the field paths of a server's violations by file:line of the document they came from, or by the archive.
 absl::Status WithLines(const absl::Status& status, const SubmissionInput& input);
 
 // A random UUID (RFC 4122, version 4) for request ids.

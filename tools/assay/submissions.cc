@@ -174,7 +174,8 @@ absl::Status Rerun(const Globals& globals, const SubmissionsOptions& options) {
   ASSAY_RETURN_IF_ERROR(FromGrpc(stub->RerunSubmissions(&context, request, &response)));
   if (globals.json) return PrintJson(response);
   for (const std::string& evaluation : response.evaluations()) std::cout << evaluation << "\n";
-  std::cout << response.evaluations_size() << (options.preview ? " evaluations would be made\n" : " evaluations made\n");
+  std::cout << response.evaluations_size()
+            << (options.preview ? " evaluations would be made\n" : " evaluations made\n");
   return absl::OkStatus();
 }
 
@@ -211,11 +212,11 @@ void AddSubmissions(CLI::App& app, Globals& globals, Action& action) {
   watch->add_option("--candidate", options->candidate, "Only this candidate's");
   watch->add_option("--id", options->id, "Only this submission, until it has ended");
   watch->add_flag("--follow", options->follow, "Go on after it has ended");
-  CLI::App* cancel = AddVerb(parent, "cancel", "End what still runs", "assay submissions cancel c-1 ID", globals, action,
-                             options, Cancel);
-  CLI::App* withdraw = AddVerb(parent, "withdraw", "Take back what a submission said; it stays visible",
-                               "assay submissions withdraw c-1 ID --reason 'wrong candidate'", globals, action, options,
-                               Withdraw);
+  CLI::App* cancel = AddVerb(parent, "cancel", "End what still runs", "assay submissions cancel c-1 ID", globals,
+                             action, options, Cancel);
+  CLI::App* withdraw =
+      AddVerb(parent, "withdraw", "Take back what a submission said; it stays visible",
+              "assay submissions withdraw c-1 ID --reason 'wrong candidate'", globals, action, options, Withdraw);
   withdraw->add_option("--reason", options->reason, "Shown beside it");
   for (CLI::App* command : {get, cancel, withdraw}) {
     command->add_option("CANDIDATE", options->candidate, "Candidate id")->required();

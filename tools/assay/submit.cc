@@ -29,7 +29,8 @@ struct SubmitOptions {
 
 absl::StatusOr<int> SubmitAll(const Globals& globals, const SubmitOptions& options) {
   if (!options.request_id.empty() && options.paths.size() > 1) {
-    return absl::InvalidArgumentError("--request-id: names one submission, but several paths are given; submit them one by one");
+    return absl::InvalidArgumentError(
+        "--request-id: names one submission, but several paths are given; submit them one by one");
   }
   std::vector<SubmissionInput> inputs;
   for (const std::string& path : options.paths) {
@@ -69,7 +70,8 @@ void AddSubmit(CLI::App& app, Globals& globals, Action& action) {
   auto options = std::make_shared<SubmitOptions>();
   CLI::App* command = app.add_subcommand("submit", "Hand in repositories and documents to a server");
   command->footer("Example: assay submit ./repository --candidate c-1 --wait");
-  command->add_option("PATH", options->paths, "Folder, archive (.tar, .tar.gz, .tar.zst, .zip), or document")->required();
+  command->add_option("PATH", options->paths, "Folder, archive (.tar, .tar.gz, .tar.zst, .zip), or document")
+      ->required();
   command->add_option("--candidate", options->candidate, "Candidate id; default: the one the document names");
   command->add_option("--request-id", options->request_id, "Makes a repeat of this call the same submission");
   command->add_option("--assessment", options->assessment, "Assessment; default main");

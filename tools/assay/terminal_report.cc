@@ -1,162 +1,162 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/assay/terminal_report.h"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <map>
-#include <set>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
+#include "absl/strings/str_join.h"
+#include "tools/assay/report_lead.h"
 
 namespace assay::cli {
 namespace {
 
-constexpr int kMaximumTried = 5;
+constexpr size_t kMaximumFirst = 5;
 constexpr int kMaximumNextEvidence = 3;
-constexpr int kBarCells = 33;  // 0..4 in steps of 1/8
+constexpr size_t kMaximumTips = 5;
 
-// Display columns of UTF-8 text, counting each code point as one: what Assay prints itself needs no more.
-size_t Columns(absl::string_view text) {
-  size_t columns = 0;
-  for (unsigned char c : text) columns += (c & 0xC0) != 0x80;
-  return columns;
+// How wide the parts of a row of scores are.
+struct Row {
+  size_t name = 34;
+  // Cells of the bar, a multiple of 4 and one: each point of the scale has a cell of its own.
+  int cells = 33;
+};
+
+Row RowFor(int width, size_t name_wanted) {
+  Row row;
+  row.cells = width >= 112 ? 49 : width >= 92 ? 33 : width >= 76 ? 25 : 17;
+  // Two blanks before the name and one behind; behind the bar: score, interval, share seen.
+  const int rest = width - row.cells - 3 - 23;
+  row.name = std::clamp<size_t>(static_cast<size_t>(std::max(rest, 12)), 12, name_wanted);
+  return row;
 }
 
-std::string Cut(const std::string& text, size_t columns) {
-  if (Columns(text) <= columns) return text;
-  std::string cut;
-  size_t used = 0;
-  for (size_t i = 0; i < text.size();) {
-    size_t length = 1;
-    while (i + length < text.size() && (static_cast<unsigned char>(text[i + length]) & 0xC0) == 0x80) ++length;
-    if (used + 1 >= columns) break;
-    cut.append(text, i, length);
-    ++used;
-    i += length;
-  }
-  return cut + "~";
-}
-
-std::string Pad(const std::string& text, size_t columns) {
-  const std::string cut = Cut(text, columns);
-  return cut + std::string(columns - Columns(cut), ' ');
-}
-
-// Breaks text into lines of at most `columns`, each behind `indent` spaces.
-std::string Wrap(const std::string& text, int columns, int indent) {
-  std::string out, line;
-  const size_t room = static_cast<size_t>(std::max(20, columns - indent));
-  for (absl::string_view word : absl::StrSplit(text, ' ', absl::SkipWhitespace())) {
-    if (!line.empty() && Columns(line) + 1 + Columns(word) > room) {
-      absl::StrAppend(&out, std::string(indent, ' '), line, "\n");
-      line.clear();
+std::string Bar(double score, const v1::Interval& interval, bool seen, int cells, const TerminalStyle& style,
+                const Painter& paint) {
+  const auto cell = [cells](double value) {
+    return std::clamp(static_cast<int>(std::lround(value / 4.0 * (cells - 1))), 0, cells - 1);
+  };
+  const int low = cell(interval.low()), high = cell(interval.high()), at = cell(score);
+  std::string before, range, after;
+  for (int i = 0; i < cells; ++i) {
+    std::string& part = i < low ? before : i > high ? after : range;
+    if (i == at && seen) {
+      part += style.unicode ? "●" : "O";
+    } else if (i >= low && i <= high) {
+      part += seen ? (style.unicode ? "━" : "=") : (style.unicode ? "╌" : "-");
+    } else {
+      part += style.unicode ? "·" : ".";
     }
-    absl::StrAppend(&line, line.empty() ? "" : " ", word);
   }
-  if (!line.empty()) absl::StrAppend(&out, std::string(indent, ' '), line, "\n");
+  return absl::StrCat(paint.Dim(before), seen ? paint.Blue(range) : paint.Dim(range), paint.Dim(after));
+}
+
+// "0   1   2   3   4" above the bars.
+std::string Axis(int cells) {
+  std::string axis(static_cast<size_t>(cells), ' ');
+  for (int point = 0; point <= 4; ++point)
+    axis[static_cast<size_t>(point * (cells - 1) / 4)] = static_cast<char>('0' + point);
+  return axis;
+}
+
+std::string ScoreRow(const std::string& name, const Row& row, double score, const v1::Interval& interval,
+                     double coverage, const TerminalStyle& style, const Painter& paint) {
+  const bool seen = coverage > 0;
+  std::string out = absl::StrCat("  ", Pad(name, row.name), " ", Bar(score, interval, seen, row.cells, style, paint));
+  if (seen) {
+    absl::StrAppendFormat(&out, "  %3.1f  %3.1f..%3.1f  %3.0f %%\n", score, interval.low(), interval.high(),
+                          100 * coverage);
+  } else {
+    absl::StrAppend(&out, "    ", style.unicode ? "–" : "-", "\n");
+  }
   return out;
 }
 
-class Painter {
- public:
-  explicit Painter(const TerminalStyle& style) : style_(style) {}
-  std::string Bold(const std::string& text) const { return Code("1", text); }
-  std::string Dim(const std::string& text) const { return Code("2", text); }
-  std::string Green(const std::string& text) const { return Code("32", text); }
-  std::string Yellow(const std::string& text) const { return Code("33", text); }
-  std::string Red(const std::string& text) const { return Code("31", text); }
-
-  std::string Mark(v1::Claim::Verdict verdict) const {
-    switch (verdict) {
-      case v1::Claim::CONFIRMED:
-        return Green(style_.unicode ? "✓" : "+");
-      case v1::Claim::REFUTED:
-        return Red(style_.unicode ? "✗" : "x");
-      default:
-        return Yellow(style_.unicode ? "?" : "?");
-    }
-  }
-
- private:
-  std::string Code(const char* code, const std::string& text) const {
-    return style_.colour ? absl::StrCat("\x1b[", code, "m", text, "\x1b[0m") : text;
-  }
-  const TerminalStyle& style_;
-};
-
-std::string Bar(double score, const v1::Interval& interval, bool seen, const TerminalStyle& style) {
-  const auto cell = [](double value) {
-    return std::clamp(static_cast<int>(std::lround(value / 4.0 * (kBarCells - 1))), 0, kBarCells - 1);
-  };
-  const int low = cell(interval.low()), high = cell(interval.high()), at = cell(score);
-  std::string bar;
-  for (int i = 0; i < kBarCells; ++i) {
-    if (i == at && seen) {
-      bar += style.unicode ? "●" : "O";
-    } else if (i >= low && i <= high) {
-      bar += seen ? (style.unicode ? "━" : "=") : (style.unicode ? "╌" : "-");
-    } else {
-      bar += style.unicode ? "·" : ".";
-    }
-  }
-  return bar;
-}
-
-std::string Place(const std::string& file, uint32_t line) {
-  if (file.empty()) return "";
-  return line == 0 ? Printable(file) : absl::StrCat(Printable(file), ":", line);
-}
-
-// What was tried first: what a run showed against the code comes before what it bore out.
-int Rank(v1::Claim::Verdict verdict) {
-  switch (verdict) {
-    case v1::Claim::REFUTED:
-      return 0;
-    case v1::Claim::CONFIRMED:
-      return 1;
-    case v1::Claim::INCONCLUSIVE:
-      return 2;
+std::string MarkOf(LeadEntry::Kind kind, const TerminalStyle& style, const Painter& paint) {
+  switch (kind) {
+    case LeadEntry::Kind::kSame:
+      return paint.Green(style.unicode ? "✓" : "+");
+    case LeadEntry::Kind::kOtherwise:
+      return paint.Red(style.unicode ? "✗" : "x");
+    case LeadEntry::Kind::kOpen:
+      return paint.Yellow("?");
+    case LeadEntry::Kind::kLook:
+      return paint.Yellow("!");
     default:
-      return 3;
+      return paint.Blue(style.unicode ? "›" : ">");
   }
 }
 
-std::string RenderTried(const v1::EvaluationReport& report, const Painter& paint, const TerminalStyle& style) {
-  std::vector<const v1::Claim*> claims;
-  for (const auto& claim : report.claims()) {
-    if (Rank(claim.verdict()) < 3) claims.push_back(&claim);
+// Cuts text for a screen at a word, about three lines long.
+std::string Brief(const std::string& text, int width) {
+  const size_t room = static_cast<size_t>(3 * (width - 8));
+  if (Columns(text) <= room) return text;
+  const std::string cut = Cut(text, room - 4);
+  return absl::StrCat(cut.substr(0, cut.rfind(' ')), " ...");
+}
+
+std::string RenderEntry(const LeadEntry& entry, const TerminalStyle& style, const Painter& paint) {
+  const std::string place = Printable(PlaceOf(entry.file, entry.line));
+  const std::string quote = Printable(entry.quote);
+  const std::string statement = Printable(entry.statement);
+  const size_t room = static_cast<size_t>(style.width) - 6;
+  std::string out = absl::StrCat("  ", MarkOf(entry.kind, style, paint), " ");
+  const auto add_line = [&] {
+    if (place.empty()) return;
+    const bool fits = !quote.empty() && Columns(place) + 12 < room;
+    absl::StrAppend(&out, "      ", paint.Blue(Cut(place, room)),
+                    fits ? absl::StrCat("  ", paint.Dim(Cut(quote, room - Columns(place) - 2))) : "", "\n");
+  };
+  switch (entry.kind) {
+    case LeadEntry::Kind::kLook:
+      absl::StrAppend(&out, Wrap(Brief(statement, style.width), style.width, "    ").substr(4));
+      add_line();
+      return out;
+    case LeadEntry::Kind::kPersonSaw:
+    case LeadEntry::Kind::kHandedIn:
+      absl::StrAppend(&out, Wrap(statement, style.width, "    ").substr(4));
+      if (!entry.outcome.empty()) {
+        absl::StrAppend(
+            &out, Wrap(absl::StrCat("\"", Brief(Printable(entry.outcome), style.width), "\""), style.width, "      "));
+      }
+      return out;
+    default:
+      break;
   }
-  std::stable_sort(claims.begin(), claims.end(), [](const v1::Claim* a, const v1::Claim* b) {
-    return Rank(a->verdict()) < Rank(b->verdict());
-  });
-  std::string out;
-  int shown = 0;
-  for (const v1::Claim* claim : claims) {
-    if (shown == kMaximumTried) break;
-    ++shown;
-    const std::string place = Place(claim->file(), claim->line());
-    absl::StrAppend(&out, "  ", paint.Mark(claim->verdict()), " The code suggests: ", Printable(claim->statement()),
-                    place.empty() ? "" : paint.Dim(absl::StrCat("  ", place)), "\n");
-    absl::StrAppend(&out, Wrap(Printable(claim->reason()), style.width, 6));
+  // A claim: its place on the same line where that fits, its line of code where the run showed otherwise.
+  const std::string claim = absl::StrCat("The code suggests: ", statement);
+  const bool with_code = entry.kind == LeadEntry::Kind::kOtherwise && !quote.empty();
+  if (!with_code && !place.empty() && 4 + Columns(claim) + 2 + Columns(place) <= static_cast<size_t>(style.width)) {
+    absl::StrAppend(&out, claim, "  ", paint.Blue(place), "\n");
+  } else {
+    absl::StrAppend(&out, Wrap(claim, style.width, "    ").substr(4));
+    add_line();
   }
-  // With nothing tried, the places most worth a look speak instead.
-  for (const auto& finding : report.findings()) {
-    if (shown == kMaximumTried) break;
-    if (finding.severity() != v1::Finding::ERROR || finding.authorship() == v1::GIVEN) continue;
-    ++shown;
-    absl::StrAppend(&out, "  ", paint.Yellow("!"), " ", paint.Dim(Place(finding.file(), finding.line())), "\n",
-                    Wrap(Printable(finding.message()), style.width, 6));
+  if (!entry.outcome.empty()) {
+    const char* says = entry.kind == LeadEntry::Kind::kOpen ? "The run left it open: " : "The run showed: ";
+    absl::StrAppend(&out, Wrap(absl::StrCat(says, Printable(entry.outcome)), style.width, "      "));
   }
-  if (shown == 0) return "";
-  return absl::StrCat(paint.Bold(claims.empty() ? "What stands out" : "What was tried, and what happened"), "\n", out);
+  return out;
+}
+
+std::string RenderLead(const v1::EvaluationReport& report, const Painter& paint, const TerminalStyle& style) {
+  // On a narrow terminal every entry takes more lines.
+  const Lead lead = WhatStandsFirst(report, style.width < 92 ? kMaximumFirst - 1 : kMaximumFirst);
+  if (lead.entries.empty()) return "";
+  std::string out = paint.Bold(lead.title) + "\n";
+  for (const LeadEntry& entry : lead.entries) out += RenderEntry(entry, style, paint);
+  return out;
+}
+
+// What keeps the status from being decided, in one line; what a person can do about it stands below in full.
+std::string Missing(const v1::Readiness& readiness) {
+  if (readiness.undecided_because().empty()) return "";
+  const std::string first = Printable(readiness.undecided_because(0));
+  const int more = readiness.undecided_because_size() - 1;
+  return more == 0 ? first : absl::StrCat(first, " (and ", more, " more)");
 }
 
 std::string RenderStatus(const v1::Readiness& readiness, const Painter& paint, const TerminalStyle& style) {
@@ -164,44 +164,48 @@ std::string RenderStatus(const v1::Readiness& readiness, const Painter& paint, c
   const std::string painted = readiness.status() == v1::Readiness::READY     ? paint.Green(words)
                               : readiness.status() == v1::Readiness::NOT_YET ? paint.Red(words)
                                                                              : paint.Yellow(words);
-  std::string out = absl::StrFormat("%s  %s%s\n", paint.Bold("Status"), paint.Bold(painted),
-                                    absl::StrFormat("   %.0f %% of the behaviours have evidence", 100 * readiness.coverage()));
-  if (readiness.status() == v1::Readiness::NOT_ENOUGH_EVIDENCE && readiness.undecided_because_size() > 0) {
-    absl::StrAppend(&out, Wrap(absl::StrCat("Missing: ", Printable(readiness.undecided_because(0))), style.width, 8));
-  } else if (readiness.status() != v1::Readiness::NOT_ENOUGH_EVIDENCE) {
-    absl::StrAppendFormat(&out, "        all gates met with probability %.2f\n", readiness.gates_probability());
-  }
-  return out;
+  const std::string detail =
+      readiness.status() == v1::Readiness::NOT_ENOUGH_EVIDENCE
+          ? Missing(readiness)
+          : absl::StrFormat("All gates met with probability %.2f; %.0f %% of the behaviours have evidence.",
+                            readiness.gates_probability(), 100 * readiness.coverage());
+  const std::string head = absl::StrCat("Status  ", words, detail.empty() ? "" : "  ");
+  const std::string wrapped = detail.empty() ? head + "\n" : Wrap(detail, style.width, head);
+  // Colours count no columns, so they come last.
+  return absl::StrCat(paint.Bold("Status"), "  ", paint.Bold(painted), wrapped.substr(8 + words.size()));
 }
 
 std::string RenderAreas(const v1::Readiness& readiness, const Painter& paint, const TerminalStyle& style) {
-  std::string out = absl::StrCat(paint.Bold(Pad("Areas", 34)), "  ", paint.Dim("0       1       2       3       4"),
-                                 paint.Dim("        90 %       seen"), "\n");
+  size_t longest = 0;
+  for (const auto& area : readiness.areas()) longest = std::max(longest, Columns(area.id()) + 1 + Columns(area.name()));
+  const Row row = RowFor(style.width, std::max<size_t>(longest, 12));
+  std::string out = absl::StrCat(paint.Bold(Pad("Areas", row.name + 2)), " ",
+                                 paint.Dim(absl::StrCat(Axis(row.cells), "         90 %     seen")), "\n");
   for (const auto& area : readiness.areas()) {
-    const bool seen = area.coverage() > 0;
-    absl::StrAppend(&out, "  ", Pad(absl::StrCat(area.id(), " ", Printable(area.name())), 32), "  ",
-                    Bar(area.score(), area.interval(), seen, style));
-    absl::StrAppend(&out, seen ? absl::StrFormat("  %3.1f  %3.1f..%3.1f", area.score(), area.interval().low(),
-                                                 area.interval().high())
-                               : absl::StrCat("    ", style.unicode ? "–" : "-", "          "));
-    absl::StrAppendFormat(&out, "  %3.0f %%\n", 100 * area.coverage());
+    absl::StrAppend(&out, ScoreRow(absl::StrCat(area.id(), " ", Printable(area.name())), row, area.score(),
+                                   area.interval(), area.coverage(), style, paint));
   }
   return out;
 }
 
 std::string RenderGates(const v1::Readiness& readiness, const Painter& paint, const TerminalStyle& style) {
   if (readiness.gates_size() == 0) return "";
+  size_t longest = 0;
+  for (const auto& gate : readiness.gates()) longest = std::max(longest, Columns(Printable(gate.id())));
+  longest = std::min<size_t>(longest, 24);
   std::string out = paint.Bold("Gates") + "\n";
   for (const auto& gate : readiness.gates()) {
-    const std::string state = gate.state() == v1::GateReadiness::MET       ? paint.Green("met      ")
-                              : gate.state() == v1::GateReadiness::NOT_MET ? paint.Red("not met  ")
-                                                                           : paint.Yellow("undecided");
-    const std::string detail = gate.state() == v1::GateReadiness::UNDECIDED && !gate.needs().empty()
-                                   ? gate.needs()
-                                   : absl::StrFormat("probability %.2f", gate.probability());
-    const size_t room = static_cast<size_t>(std::max(20, style.width - 39));
-    absl::StrAppend(&out, "  ", Pad(Printable(gate.id()), 24), " ", state, "  ", paint.Dim(Cut(Printable(detail), room)),
-                    "\n");
+    const bool open = gate.state() == v1::GateReadiness::UNDECIDED;
+    const std::string state = gate.state() == v1::GateReadiness::MET ? "met" : open ? "undecided" : "not met";
+    const std::string detail = open && !gate.needs().empty()
+                                   ? absl::StrCat("needs ", gate.needs())
+                                   : absl::StrFormat("probability %.2f: %s", gate.probability(), gate.rule());
+    const std::string head = absl::StrCat("  ", Pad(Printable(gate.id()), longest), "  ", Pad(state, 9), "  ");
+    const std::string wrapped = Wrap(Printable(detail), style.width, head);
+    const std::string painted = gate.state() == v1::GateReadiness::MET       ? paint.Green(Pad(state, 9))
+                                : gate.state() == v1::GateReadiness::NOT_MET ? paint.Red(Pad(state, 9))
+                                                                             : paint.Yellow(Pad(state, 9));
+    absl::StrAppend(&out, "  ", Pad(Printable(gate.id()), longest), "  ", painted, "  ", wrapped.substr(head.size()));
   }
   return out;
 }
@@ -211,50 +215,55 @@ std::string RenderNextEvidence(const v1::Readiness& readiness, const Painter& pa
   std::string out = paint.Bold("What would help most next") + "\n";
   for (int i = 0; i < std::min(kMaximumNextEvidence, readiness.next_evidence_size()); ++i) {
     const auto& next = readiness.next_evidence(i);
-    absl::StrAppend(&out, Wrap(absl::StrFormat("%d. %s (about %.0f min)", i + 1, Printable(next.what()), next.minutes()),
-                               style.width, 2));
+    absl::StrAppend(&out, Wrap(Printable(next.what()), style.width, absl::StrFormat("  %3.0f min  ", next.minutes())));
   }
   return out;
 }
 
-std::string RenderUndone(const v1::EvaluationReport& report, const Painter& paint, const TerminalStyle& style) {
+// For the candidate: how what was found could be mended, the gravest first, each advice once.
+std::string RenderTips(const v1::EvaluationReport& report, const Painter& paint, const TerminalStyle& style) {
+  std::vector<const v1::Finding*> findings;
+  for (const auto& finding : report.findings()) {
+    if (finding.authorship() != v1::GIVEN && !finding.help().empty()) findings.push_back(&finding);
+  }
+  std::stable_sort(findings.begin(), findings.end(),
+                   [](const v1::Finding* a, const v1::Finding* b) { return a->severity() > b->severity(); });
   std::string out;
-  for (const auto& evaluation : report.evaluations()) {
-    if (evaluation.state() == v1::Evaluation::SUCCEEDED) continue;
-    absl::StrAppend(&out, Wrap(absl::StrCat(evaluation.evaluator(), " gave no result: ",
-                                            Printable(evaluation.reason().empty()
-                                                          ? v1::Evaluation::State_Name(evaluation.state())
-                                                          : evaluation.reason())),
-                               style.width, 2));
+  std::map<std::string, int> shown;
+  for (const v1::Finding* finding : findings) {
+    if (shown.size() == kMaximumTips || ++shown[finding->help()] > 1) continue;
+    absl::StrAppend(&out, Wrap(Brief(Printable(finding->help()), style.width), style.width, "  - "));
+    const std::string place = Printable(PlaceOf(finding->file(), finding->line()));
+    if (!place.empty()) absl::StrAppend(&out, "    ", paint.Blue(place), "\n");
   }
-  for (const auto& limit : report.platform_limits()) {
-    absl::StrAppend(&out, Wrap(absl::StrCat(Printable(limit.what()), ". ", Printable(limit.mend())), style.width, 2));
+  return out.empty() ? "" : absl::StrCat(paint.Bold("What to try next"), "\n", out);
+}
+
+std::string RenderLimits(const std::string& title, const std::vector<Limit>& limits, const Painter& paint,
+                         const TerminalStyle& style) {
+  std::string out;
+  for (const Limit& limit : limits) {
+    const std::string mend = limit.mend.empty() ? "" : absl::StrCat(". To mend it: ", Printable(limit.mend));
+    absl::StrAppend(&out, Wrap(absl::StrCat(Printable(limit.what), mend), style.width, "  - "));
   }
-  if (out.empty()) return "";
-  return absl::StrCat(paint.Bold("Not observable here"), "\n", out);
+  return out.empty() ? "" : absl::StrCat(paint.Bold(title), "\n", out);
 }
 
 std::string RenderCounts(const v1::EvaluationReport& report) {
-  std::map<std::string, int> kinds;
+  std::map<v1::Submission::Kind, int> kinds;
   for (const auto& submission : report.submissions()) {
-    if (submission.superseded_by().empty() && !submission.withdrawn()) {
-      ++kinds[absl::AsciiStrToLower(v1::Submission::Kind_Name(submission.kind()))];
-    }
+    if (submission.superseded_by().empty() && !submission.withdrawn()) ++kinds[submission.kind()];
   }
   std::vector<std::string> parts;
-  for (const auto& [kind, count] : kinds) parts.push_back(absl::StrCat(count, " ", kind, count == 1 ? "" : "s"));
-  if (report.routes_size() > 0) parts.push_back(absl::StrCat(report.routes_size(), " routes"));
-  if (report.findings_size() > 0) parts.push_back(absl::StrCat(report.findings_size(), " findings"));
-  std::string out;
-  for (const std::string& part : parts) absl::StrAppend(&out, out.empty() ? "" : ", ", part);
-  return out;
-}
-
-bool WithoutBase(const v1::EvaluationReport& report) {
-  for (const auto& observation : report.observations()) {
-    if (observation.authorship() == v1::GIVEN || observation.authorship() == v1::SHARED) return false;
+  for (const auto& [kind, count] : kinds) {
+    const std::string word = absl::AsciiStrToLower(v1::Submission::Kind_Name(kind));
+    const bool ends_in_y = !word.empty() && word.back() == 'y';
+    parts.push_back(absl::StrCat(count, " ",
+                                 count == 1  ? word
+                                 : ends_in_y ? absl::StrCat(word.substr(0, word.size() - 1), "ies")
+                                             : absl::StrCat(word, "s")));
   }
-  return report.routes_size() > 0;
+  return absl::StrJoin(parts, ", ");
 }
 
 }  // namespace
@@ -270,62 +279,30 @@ std::string StatusInWords(v1::Readiness::Status status) {
   }
 }
 
-std::string Printable(const std::string& text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c == '\n' || c == '\t') {
-      out += ' ';
-    } else if (c < 0x20 || c == 0x7F) {
-      absl::StrAppendFormat(&out, "\\x%02x", c);
-    } else if (c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0) {
-      // C1 control characters: some terminals take them as escape sequences.
-      absl::StrAppendFormat(&out, "\\x%02x", static_cast<unsigned char>(text[++i]));
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
-TerminalStyle DetectStyle() {
-  TerminalStyle style;
-  const char* term = std::getenv("TERM");
-  const bool dumb = term == nullptr || std::string(term) == "dumb";
-  style.colour = isatty(STDOUT_FILENO) != 0 && !dumb && std::getenv("NO_COLOR") == nullptr;
-  std::string locale;
-  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    const char* value = std::getenv(name);
-    if (value != nullptr && *value != '\0') {
-      locale = absl::AsciiStrToLower(value);
-      break;
-    }
-  }
-  style.unicode = absl::StrContains(locale, "utf-8") || absl::StrContains(locale, "utf8");
-  winsize size{};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 60) {
-    style.width = std::min<int>(size.ws_col, 120);
-  }
-  return style;
-}
-
-std::string RenderReport(const v1::EvaluationReport& report, const NextCommands& next, const TerminalStyle& style) {
+std::string RenderReport(const v1::EvaluationReport& report, const NextCommands& next, const TerminalStyle& style,
+                         bool for_candidate) {
   const Painter paint(style);
   const std::string separator = style.unicode ? " · " : " - ";
-  std::string out = absl::StrCat(paint.Bold(Printable(report.candidate())), separator, Printable(report.assessment()),
-                                 separator, Printable(report.framework()), "\n", paint.Dim(RenderCounts(report)), "\n\n");
+  std::string out =
+      absl::StrCat(paint.Bold(Printable(report.candidate())),
+                   paint.Dim(absl::StrCat(separator, Printable(report.assessment()), separator,
+                                          Printable(report.framework()), separator, RenderCounts(report))),
+                   "\n");
+  const std::string service = Printable(ServiceInWords(report));
+  if (!service.empty()) absl::StrAppend(&out, Wrap(absl::StrCat("The service: ", service), style.width, "  "));
+  out += "\n";
   const auto section = [&out](const std::string& text) {
     if (!text.empty()) absl::StrAppend(&out, text, "\n");
   };
-  section(RenderTried(report, paint, style));
-  section(RenderStatus(report.readiness(), paint, style));
+  section(RenderLead(report, paint, style));
+  out += RenderStatus(report.readiness(), paint, style);
   section(RenderAreas(report.readiness(), paint, style));
   section(RenderGates(report.readiness(), paint, style));
-  section(RenderNextEvidence(report.readiness(), paint, style));
-  section(RenderUndone(report, paint, style));
+  section(for_candidate ? RenderTips(report, paint, style) : RenderNextEvidence(report.readiness(), paint, style));
+  section(RenderLimits("No result", WithoutResult(report), paint, style));
+  section(RenderLimits("Not observable here", NotObservableHere(report), paint, style));
   if (WithoutBase(report)) {
-    absl::StrAppend(&out, Wrap("Without --base everything in the repository counts as the candidate's own.", style.width, 0),
-                    "\n");
+    out += (Wrap("Without --base everything in the repository counts as the candidate's own.", style.width, ""));
   }
   if (!next.empty()) {
     absl::StrAppend(&out, paint.Bold("Go on with"), "\n");
@@ -339,16 +316,18 @@ std::string RenderReadiness(const v1::ReadinessRecord& record, const TerminalSty
   const v1::Readiness& readiness = record.readiness();
   std::string out = absl::StrCat(paint.Bold(Printable(record.candidate())), style.unicode ? " · " : " - ",
                                  Printable(record.assessment()), "\n\n", RenderStatus(readiness, paint, style), "\n");
+  size_t longest = 12;
   for (const auto& area : readiness.areas()) {
-    absl::StrAppend(&out, paint.Bold(absl::StrCat(area.id(), " ", Printable(area.name()))), "\n");
+    for (const auto& entry : area.competencies())
+      longest = std::max(longest, Columns(entry.id()) + 1 + Columns(entry.name()));
+  }
+  const Row row = RowFor(style.width, longest);
+  for (const auto& area : readiness.areas()) {
+    absl::StrAppend(&out, paint.Bold(Pad(absl::StrCat(area.id(), " ", Printable(area.name())), row.name + 2)), " ",
+                    paint.Dim(Axis(row.cells)), "\n");
     for (const auto& competency : area.competencies()) {
-      const bool seen = competency.coverage() > 0;
-      absl::StrAppend(&out, "  ", Pad(absl::StrCat(competency.id(), " ", Printable(competency.name())), 44), "  ",
-                      Bar(competency.score(), competency.interval(), seen, style),
-                      seen ? absl::StrFormat("  %3.1f  %3.1f..%3.1f", competency.score(), competency.interval().low(),
-                                             competency.interval().high())
-                           : "",
-                      "\n");
+      absl::StrAppend(&out, ScoreRow(absl::StrCat(competency.id(), " ", Printable(competency.name())), row,
+                                     competency.score(), competency.interval(), competency.coverage(), style, paint));
     }
   }
   absl::StrAppend(&out, "\n", RenderGates(readiness, paint, style));
