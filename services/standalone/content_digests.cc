@@ -13,8 +13,7 @@ constexpr size_t kMaxWaiting = 8;
 }  // namespace
 
 absl::StatusOr<Digest> ContentDigests::Find(const blob::Owner& owner, const Digest& archive) {
-  // What is remembered of one candidate's archive says nothing about another candidate's having it.
-  ASSAY_RETURN_IF_ERROR(blobs_.Open(owner, archive).status());
+  ASSAY_ASSIGN_OR_RETURN(const UniqueFd bytes, blobs_.Open(owner, archive));
   {
     absl::MutexLock lock(&mutex_);
     if (const auto known = known_.find(archive); known != known_.end()) return known->second;
@@ -28,7 +27,7 @@ absl::StatusOr<Digest> ContentDigests::Find(const blob::Owner& owner, const Dige
     --waiting_;
     ++decoding_;
   }
-  const absl::StatusOr<Digest> content = decode_(owner, archive);
+  const absl::StatusOr<Digest> content = decode_(bytes);
   absl::MutexLock lock(&mutex_);
   --decoding_;
   if (!content.ok() || !known_.emplace(archive, *content).second) return content;
