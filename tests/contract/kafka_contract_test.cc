@@ -2,7 +2,10 @@
 // The promises of Log and WorkQueue over real brokers, and those that only Kafka makes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -59,6 +62,7 @@ class KafkaLogTest : public ::testing::Test {
 };
 
 TEST_F(KafkaLogTest, RefusesATopicThatIsNotThere) {
+  options_.request_timeout = absl::Seconds(1);
   EXPECT_THAT(OpenStatus(), StatusIs(absl::StatusCode::kNotFound, HasSubstr("does not exist")));
 }
 
@@ -288,6 +292,40 @@ TEST(KafkaTopicLayout, NamesEveryTopicUnderItsPrefix) {
   for (const KafkaTopic& topic : topics) ASSAY_EXPECT_OK(cluster.topics().Delete(topic.name, kTopicTimeout));
   layout.prefix = "a/b";
   EXPECT_THAT(layout.Topics(), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+// Runs `assay-topics` and returns its exit code; its output goes to `output`.
+int RunTopics(const std::string& arguments, std::string& output) {
+  const char* build = std::getenv("ASSAY_BUILD_DIR");
+  std::FILE* pipe =
+      popen(absl::StrCat(build == nullptr ? "build/release" : build, "/bin/assay-topics ", arguments, " 2>&1").c_str(), "r");
+  if (pipe == nullptr) return -1;
+  output.clear();
+  char buffer[4096];
+  for (size_t got = 0; (got = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0;) output.append(buffer, got);
+  const int status = pclose(pipe);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(TopicsCommand, CreatesChecksAndSaysWhatDiffers) {
+  KafkaCluster& cluster = KafkaCluster::Shared(1);
+  const std::string prefix = KafkaCluster::NewPrefix();
+  const std::string common =
+      absl::StrCat(" --kafka ", cluster.connection().bootstrap_servers, " --replication ", cluster.replication(),
+                   " --fast-work-partitions 2 --slow-work-partitions 2 --prefix ", prefix);
+  std::string output;
+  EXPECT_EQ(RunTopics("check --shards 2" + common, output), 1) << output;
+  EXPECT_THAT(output, HasSubstr(absl::StrCat("wrong  ", prefix, "assay.journal.v1")));
+  EXPECT_EQ(RunTopics("create --shards 2" + common, output), 0) << output;
+  EXPECT_THAT(output, HasSubstr(absl::StrCat("created  ", prefix, "assay.catalog.v1")));
+  EXPECT_EQ(RunTopics("check --shards 2 --json" + common, output), 0) << output;
+  EXPECT_THAT(output, HasSubstr(absl::StrCat(R"({"name": ")", prefix, R"(assay.work.fast.v1", "state": "ok")")));
+  EXPECT_EQ(RunTopics("check --shards 3" + common, output), 1) << output;
+  EXPECT_THAT(output, HasSubstr("wrong partition count: it has 2, 3 are configured"));
+  EXPECT_EQ(RunTopics("check --shards 2 --cluster-id other" + common, output), 3) << output;
+  EXPECT_EQ(RunTopics("create --shards 0" + common, output), 3) << output;
+  EXPECT_EQ(RunTopics("create --no-such-option", output), 2) << output;
+  EXPECT_EQ(RunTopics("check --kafka 127.0.0.1:1 --timeout 0.2", output), 4) << output;
 }
 
 class KafkaWorkQueueTest : public ::testing::Test {

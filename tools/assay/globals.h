@@ -31,6 +31,7 @@ void AddReadiness(CLI::App& app, Globals& globals, Action& action);
 void AddEvidence(CLI::App& app, Globals& globals, Action& action);
 void AddCandidates(CLI::App& app, Globals& globals, Action& action);
 void AddFrameworks(CLI::App& app, Globals& globals, Action& action);
+void AddTopics(CLI::App& app, Action& action);
 void AddDoctor(CLI::App& app, Globals& globals, Action& action);
 
 // Adds --json, --server, --data and --token-file to a command that speaks to a server.

@@ -33,6 +33,7 @@ int Main(int argc, char** argv) {
   AddEvidence(app, globals, action);
   AddCandidates(app, globals, action);
   AddFrameworks(app, globals, action);
+  AddTopics(app, action);
   AddDoctor(app, globals, action);
   try {
     app.parse(argc, argv);

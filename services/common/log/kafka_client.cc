@@ -145,9 +145,7 @@ absl::StatusOr<std::string> CheckClusterId(rd_kafka_t* client, const KafkaConnec
                                                     " belongs to cluster ", id, ", expected ", connection.cluster_id));
 }
 
-namespace {
-
-absl::StatusOr<TopicDescription> AskForTopic(rd_kafka_t* client, const std::string& topic, absl::Time deadline) {
+absl::StatusOr<TopicDescription> DescribeTopic(rd_kafka_t* client, const std::string& topic, absl::Time deadline) {
   const Topic handle(rd_kafka_topic_new(client, topic.c_str(), nullptr));
   if (handle == nullptr) return ErrorStatus(rd_kafka_last_error(), absl::StrCat("topic ", topic));
   const rd_kafka_metadata_t* raw = nullptr;
@@ -159,6 +157,7 @@ absl::StatusOr<TopicDescription> AskForTopic(rd_kafka_t* client, const std::stri
   const rd_kafka_metadata_topic_t& found = metadata->topics[0];
   ASSAY_RETURN_IF_ERROR(ErrorStatus(found.err, absl::StrCat("topic ", topic)));
   TopicDescription description;
+  for (int i = 0; i < metadata->broker_cnt; ++i) description.brokers.push_back(metadata->brokers[i].id);
   description.partitions = found.partition_cnt;
   for (int i = 0; i < found.partition_cnt; ++i) {
     const rd_kafka_metadata_partition_t& partition = found.partitions[i];
@@ -169,21 +168,9 @@ absl::StatusOr<TopicDescription> AskForTopic(rd_kafka_t* client, const std::stri
   return description;
 }
 
-}  // namespace
-
-absl::StatusOr<TopicDescription> DescribeTopic(rd_kafka_t* client, const std::string& topic, absl::Time deadline) {
-  const absl::Time given_up = std::min(deadline, absl::Now() + kPropagation);
-  for (;;) {
-    absl::StatusOr<TopicDescription> found = AskForTopic(client, topic, deadline);
-    if (!absl::IsNotFound(found.status()) || absl::Now() >= given_up) return found;
-    absl::SleepFor(kPropagationPoll);
-  }
-}
-
 absl::StatusOr<std::vector<Offset>> QueryOffsets(rd_kafka_t* client, const std::string& topic,
                                                  const std::vector<int32_t>& partitions, Edge edge,
                                                  absl::Time deadline) {
-  const absl::Time given_up = std::min(deadline, absl::Now() + kPropagation);
   // The watermark query of this librdkafka ignores its time limit and keeps asking a leader that is gone.
   for (;;) {
     const Partitions list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
@@ -202,8 +189,7 @@ absl::StatusOr<std::vector<Offset>> QueryOffsets(rd_kafka_t* client, const std::
     }
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return offsets;
     const absl::Status status = ErrorStatus(error, absl::StrCat("offsets of ", topic));
-    const bool may_appear = absl::IsNotFound(status) && absl::Now() < given_up;
-    if ((!absl::IsUnavailable(status) && !may_appear) || absl::Now() >= deadline) return status;
+    if (!absl::IsUnavailable(status) || absl::Now() >= deadline) return status;
     // Also renews what is known of the leaders.
     ASSAY_RETURN_IF_ERROR(DescribeTopic(client, topic, deadline).status());
   }

@@ -61,18 +61,16 @@ int Milliseconds(absl::Time deadline);
 // The cluster's id. FAILED_PRECONDITION: it is not the one `connection` demands.
 absl::StatusOr<std::string> CheckClusterId(rd_kafka_t* client, const KafkaConnection& connection, absl::Time deadline);
 
-// Brokers tell each other of a new topic; until then some say that it does not exist, and nothing announces the end.
-inline constexpr absl::Duration kPropagation = absl::Seconds(3);
-inline constexpr absl::Duration kPropagationPoll = absl::Milliseconds(20);
-
 struct TopicDescription {
   int32_t partitions = 0;
   // The fewest copies any partition has.
   int replication = 0;
   // Every partition has a leader just now.
   bool has_leaders = true;
+  // Ids of the cluster's living brokers.
+  std::vector<int32_t> brokers;
 };
-// NOT_FOUND: no such topic, and none appeared for kPropagation.
+// NOT_FOUND: no such topic.
 absl::StatusOr<TopicDescription> DescribeTopic(rd_kafka_t* client, const std::string& topic, absl::Time deadline);
 
 enum class Edge { kStart, kEnd };

@@ -18,6 +18,13 @@
 
 namespace assay::log {
 
+namespace {
+
+// Of one look at whether the topic is the same: closing waits for it while the brokers are away.
+constexpr absl::Duration kWatchTimeout = absl::Seconds(2);
+
+}  // namespace
+
 class KafkaLog::Core {
  public:
   explicit Core(KafkaLogOptions options)
@@ -65,6 +72,8 @@ class KafkaLog::Core {
   std::unique_ptr<kafka::ReaderPool> readers_;
   std::unique_ptr<kafka::Producer> producer_;
   std::vector<std::atomic<Offset>> seen_;
+  // Of the watching thread: how often in a row the topic was not there.
+  int missing_ = 0;
 
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -115,8 +124,11 @@ void KafkaLog::Core::Watch() {
 }
 
 absl::Status KafkaLog::Core::AskWhetherSame() {
-  const absl::StatusOr<std::string> now = topics_->Identity(options_.topic.name, options_.request_timeout);
-  if (absl::IsNotFound(now.status())) {
+  const absl::StatusOr<std::string> now = topics_->Identity(options_.topic.name, kWatchTimeout);
+  missing_ = absl::IsNotFound(now.status()) ? missing_ + 1 : 0;
+  // Once may be a broker that has not heard of it yet.
+  if (missing_ == 1) return absl::OkStatus();
+  if (missing_ > 1) {
     return absl::DataLossError(absl::StrCat("kafka: topic ", options_.topic.name, " was deleted"));
   }
   // Brokers that do not answer say nothing about the topic.

@@ -153,8 +153,9 @@ class KafkaTopics::Core {
 
   absl::Status CreateOne(const KafkaTopic& topic, absl::Time deadline);
   absl::Status AwaitUsable(const KafkaTopic& topic, absl::Time deadline);
-  absl::StatusOr<Settings> DescribeSettings(const std::string& topic, absl::Time deadline);
-  absl::StatusOr<Settings> AskForSettings(const std::string& topic, absl::Time deadline);
+  absl::StatusOr<bool> IsUsable(const KafkaTopic& topic, absl::Time deadline);
+  // As `broker` knows them; less than 0: any broker.
+  absl::StatusOr<Settings> DescribeSettings(const std::string& topic, absl::Time deadline, int32_t broker = -1);
   absl::Status Delete(const std::string& topic, absl::Time deadline);
 
  private:
@@ -208,33 +209,41 @@ absl::Status KafkaTopics::Core::CreateOne(const KafkaTopic& topic, absl::Time de
   return ResultOf(results, count, what);
 }
 
+absl::StatusOr<bool> KafkaTopics::Core::IsUsable(const KafkaTopic& topic, absl::Time deadline) {
+  const absl::StatusOr<kafka::TopicDescription> found = kafka::DescribeTopic(client(), topic.name, deadline);
+  if (absl::IsNotFound(found.status()) || absl::IsUnavailable(found.status())) return false;
+  ASSAY_RETURN_IF_ERROR(found.status());
+  if (found->partitions == 0 || !found->has_leaders) return false;
+  // Brokers tell each other of a new topic; until then some would say that it does not exist.
+  for (const int32_t broker : found->brokers) {
+    const absl::Status status = DescribeSettings(topic.name, deadline, broker).status();
+    if (absl::IsNotFound(status) || absl::IsUnavailable(status)) return false;
+    ASSAY_RETURN_IF_ERROR(status);
+  }
+  return true;
+}
+
 absl::Status KafkaTopics::Core::AwaitUsable(const KafkaTopic& topic, absl::Time deadline) {
   for (;;) {
-    const absl::StatusOr<kafka::TopicDescription> found = kafka::DescribeTopic(client(), topic.name, deadline);
-    if (found.ok() && found->has_leaders && found->partitions > 0) return absl::OkStatus();
-    if (!found.ok() && !absl::IsNotFound(found.status()) && !absl::IsUnavailable(found.status())) return found.status();
+    ASSAY_ASSIGN_OR_RETURN(const bool is_usable, IsUsable(topic, deadline));
+    if (is_usable) return absl::OkStatus();
     if (absl::Now() >= deadline) {
-      return absl::UnavailableError(absl::StrCat("kafka: topic ", topic.name, " has no leaders in time"));
+      return absl::UnavailableError(absl::StrCat("kafka: topic ", topic.name, " cannot be used yet"));
     }
-    absl::SleepFor(kafka::kPropagationPoll);
+    // Nothing announces it.
+    absl::SleepFor(absl::Milliseconds(20));
   }
 }
 
-absl::StatusOr<Settings> KafkaTopics::Core::DescribeSettings(const std::string& topic, absl::Time deadline) {
-  const absl::Time given_up = std::min(deadline, absl::Now() + kafka::kPropagation);
-  for (;;) {
-    absl::StatusOr<Settings> found = AskForSettings(topic, deadline);
-    if (!absl::IsNotFound(found.status()) || absl::Now() >= given_up) return found;
-    absl::SleepFor(kafka::kPropagationPoll);
-  }
-}
-
-absl::StatusOr<Settings> KafkaTopics::Core::AskForSettings(const std::string& topic, absl::Time deadline) {
+absl::StatusOr<Settings> KafkaTopics::Core::DescribeSettings(const std::string& topic, absl::Time deadline,
+                                                             int32_t broker) {
   const std::string what = absl::StrCat("settings of topic ", topic);
   const kafka::Owned<rd_kafka_ConfigResource_t, rd_kafka_ConfigResource_destroy> resource(
       rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
   const kafka::Queue queue(rd_kafka_queue_new(client()));
   const AdminOptions options = Options(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, deadline);
+  char reason[64];
+  if (broker >= 0) rd_kafka_AdminOptions_set_broker(options.get(), broker, reason, sizeof(reason));
   rd_kafka_ConfigResource_t* resources[] = {resource.get()};
   rd_kafka_DescribeConfigs(client(), resources, 1, options.get(), queue.get());
   ASSAY_ASSIGN_OR_RETURN(const kafka::Event event, Await(queue.get(), what, deadline));

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// `assay topics`: creates an installation's topics, or compares those that are there with what they must be. A program
+// of its own, because nothing but this folder may speak to Kafka.
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/base/file.h"
+#include "services/common/base/logging.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/log/kafka_topics.h"
+
+namespace assay::log {
+namespace {
+
+// As everywhere in `assay`.
+enum ExitCode { kDone = 0, kNo = 1, kWrongUsage = 2, kBadInput = 3, kUnavailable = 4, kNotFound = 5, kOurFault = 70 };
+
+struct TopicsOptions {
+  KafkaConnection connection;
+  KafkaTopicLayout layout;
+  std::string sasl_password_file;
+  double timeout_seconds = 60;
+  bool json = false;
+};
+
+struct Finding {
+  std::string topic;
+  // "created", "ok" or "wrong".
+  std::string state;
+  std::string reason;
+};
+
+int CodeOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return kDone;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+      return kBadInput;
+    case absl::StatusCode::kUnavailable:
+      return kUnavailable;
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kPermissionDenied:
+      return kNotFound;
+    default:
+      return kOurFault;
+  }
+}
+
+void Print(const std::vector<Finding>& findings, bool json) {
+  if (!json) {
+    for (const Finding& finding : findings) {
+      std::cout << finding.state << "  " << finding.topic << (finding.reason.empty() ? "" : ": ") << finding.reason << "\n";
+    }
+    return;
+  }
+  std::cout << "{\"topics\": [";
+  const char* separator = "";
+  for (const Finding& finding : findings) {
+    std::cout << separator << "{\"name\": " << JsonQuote(finding.topic) << ", \"state\": " << JsonQuote(finding.state)
+              << ", \"reason\": " << JsonQuote(finding.reason) << "}";
+    separator = ", ";
+  }
+  std::cout << "]}\n";
+}
+
+// Creates what is missing if asked to, then compares all of it. Says whether everything is as it must be.
+absl::StatusOr<bool> Run(TopicsOptions options, bool create) {
+  ASSAY_ASSIGN_OR_RETURN(const std::vector<KafkaTopic> topics, options.layout.Topics());
+  if (!options.sasl_password_file.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(const std::string password, ReadFile(options.sasl_password_file, 4096));
+    options.connection.sasl_password = std::string(absl::StripTrailingAsciiWhitespace(password));
+  }
+  const absl::Duration timeout = absl::Seconds(options.timeout_seconds);
+  ASSAY_ASSIGN_OR_RETURN(const std::unique_ptr<KafkaTopics> kafka, KafkaTopics::Connect(options.connection, timeout));
+  std::vector<std::string> made;
+  if (create) {
+    ASSAY_ASSIGN_OR_RETURN(made, kafka->Create(topics, timeout));
+  }
+  std::vector<Finding> findings;
+  bool is_right = true;
+  for (const KafkaTopic& topic : topics) {
+    const absl::Status status = kafka->Check(topic, timeout);
+    if (absl::IsUnavailable(status) || absl::IsPermissionDenied(status)) return status;
+    const bool is_new = std::find(made.begin(), made.end(), topic.name) != made.end();
+    findings.push_back({topic.name, !status.ok() ? "wrong" : is_new ? "created" : "ok", std::string(status.message())});
+    is_right = is_right && status.ok();
+  }
+  Print(findings, options.json);
+  return is_right;
+}
+
+void AddOptions(CLI::App& command, TopicsOptions& options) {
+  command.add_option("--kafka", options.connection.bootstrap_servers, "HOST:PORT[,HOST:PORT…] of any brokers")->required();
+  command.add_option("--cluster-id", options.connection.cluster_id, "Refuse a cluster with another id");
+  command.add_option("--prefix", options.layout.prefix, "In front of every topic's name");
+  command.add_option("--shards", options.layout.shards, "Partitions of the journal, fixed for ever")->capture_default_str();
+  command.add_option("--fast-work-partitions", options.layout.fast_work_partitions, "At most so many fast workers")
+      ->capture_default_str();
+  command.add_option("--slow-work-partitions", options.layout.slow_work_partitions, "At most so many slow workers")
+      ->capture_default_str();
+  command.add_option("--replication", options.layout.replication, "Copies of every record; 1 does not survive a broker")
+      ->capture_default_str();
+  command.add_option("--tls-ca", options.connection.tls_ca_file, "PEM file; turns TLS on");
+  command.add_option("--tls-certificate", options.connection.tls_certificate_file, "PEM file: who we are");
+  command.add_option("--tls-key", options.connection.tls_key_file, "PEM file");
+  command.add_option("--sasl-user", options.connection.sasl_username, "For SCRAM-SHA-512");
+  command.add_option("--sasl-password-file", options.sasl_password_file, "File with the password");
+  command.add_option("--timeout", options.timeout_seconds, "Seconds for each step")->capture_default_str();
+  command.add_flag("--json", options.json, "Print one JSON document and nothing else");
+}
+
+int Main(int argc, char** argv) {
+  SetMinimumLogSeverity(LogSeverity::kError);
+  CLI::App app("Creates the Kafka topics of an installation, or checks them.");
+  app.name("assay topics");
+  app.require_subcommand(1);
+  app.footer("Example: assay topics create --kafka broker-1:9092 --prefix prod.");
+  TopicsOptions options;
+  CLI::App* create = app.add_subcommand("create", "Create what is missing, then check; what is there stays as it is");
+  CLI::App* check = app.add_subcommand("check", "Compare every topic with what it must be; exit code 1: one differs");
+  for (CLI::App* command : {create, check}) {
+    AddOptions(*command, options);
+    command->footer(absl::StrCat("Example: assay topics ", command->get_name(), " --kafka broker-1:9092 --prefix prod."));
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::cerr << "error: usage: " << error.what() << "; see assay topics --help\n";
+    return kWrongUsage;
+  }
+  const absl::StatusOr<bool> is_right = Run(options, create->parsed());
+  if (is_right.ok()) return *is_right ? kDone : kNo;
+  std::cerr << "error: topics: " << is_right.status().message() << "\n";
+  return CodeOf(is_right.status());
+}
+
+}  // namespace
+}  // namespace assay::log
+
+int main(int argc, char** argv) { return assay::log::Main(argc, argv); }
