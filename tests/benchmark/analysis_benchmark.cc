@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The analysis of a repository beside a bare parse of the same bytes by the same parser on as many threads, in the same
-// run.
+// The analysis of a repository beside a bare parse of the same bytes by the same parser on as many threads, and beside
+// the linters people use, in the same run.
 //
-//   analysis_benchmark [ROUNDS]
+//   analysis_benchmark [ROUNDS [PEERS]]
+//
+// Writes one line a comparison to standard output, "name ratio goal": our time over the other's, median of the rounds'
+// ratios, and what it may be at most ("-": none is set). Times stand on standard error.
 //
 // The corpora are published packages, fetched with the machine's npm when the benchmark runs: the library of express
 // (92 kB), those of webpack and mongoose (5.5 MB). A small application stands beside them, so that every part of the
 // analysis has work. Each measurement is a process of its own: the two differ in how the parser allocates.
+//
+// PEERS is a folder whose node_modules holds eslint, @eslint/js, oxlint and @ast-grep/cli; those that are there are
+// measured, as whole commands over the same files.
 #include <sys/wait.h>
 #include <tree_sitter/api.h>
 #include <unistd.h>
@@ -39,6 +45,8 @@ using assay::code_analysis::GrammarOf;
 using assay::code_analysis::Language;
 using assay::code_analysis::SourceFile;
 
+constexpr uint32_t kThreads = 2;
+
 using Corpus = std::vector<std::pair<std::string, std::string>>;
 
 constexpr char kPackage[] = R"({"name": "bench", "dependencies": {"express": "^4.21.2"}, "engines": {"node": ">=20"}})";
@@ -54,10 +62,12 @@ std::string Application() {
          "3000);\nprocess.on('SIGTERM', () => server.close(() => process.exit(0)));\n";
 }
 
+void WriteApplication(const fs::path& folder) { std::ofstream(folder / "app.js") << Application(); }
+
 bool Fetch(const fs::path& folder, const std::string& package, const std::string& inner, Corpus& corpus) {
   const std::string command = "cd '" + folder.string() + "' && tar xzf \"$(npm pack --silent --ignore-scripts " +
-                              package + " 2>/dev/null | tail -1)\" && rm -rf '" + inner + "' && mv package '" + inner +
-                              "'";
+                              package + " 2>/dev/null | tail -1)\" && rm -rf '" + inner + "' && mkdir '" + inner +
+                              "' && mv package/lib '" + inner + "/lib' && rm -rf package *.tgz";
   if (std::system(command.c_str()) != 0) return false;
   std::vector<fs::path> paths;
   for (const auto& entry : fs::recursive_directory_iterator(folder / inner / "lib")) {
@@ -131,23 +141,81 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-void Compare(const char* name, const Corpus& corpus, int rounds) {
+struct Peer {
+  std::string name;
+  std::string command;  // of the shell, in the corpus's folder
+  std::string small_goal, large_goal;
+};
+
+// The peers that are installed in `folder`.
+std::vector<Peer> PeersIn(const fs::path& folder, const fs::path& scratch) {
+  std::vector<Peer> peers;
+  if (folder.empty()) return peers;
+  const fs::path modules = fs::absolute(folder) / "node_modules";
+  if (fs::exists(modules / "eslint") && fs::exists(modules / "@eslint/js")) {
+    const fs::path configuration = scratch / "eslint.config.mjs";
+    std::ofstream(configuration) << "import { createRequire } from 'node:module';\nconst js = createRequire('"
+                                 << modules.string()
+                                 << "/x.js')('@eslint/js');\nexport default [js.configs.recommended, "
+                                 << "{ languageOptions: { ecmaVersion: 'latest', sourceType: 'commonjs' } }];\n";
+    peers.push_back({"eslint",
+                     "node '" + (modules / "eslint/bin/eslint.js").string() + "' -c '" + configuration.string() +
+                         "' --no-inline-config -f json .",
+                     "0.025", "0.043"});
+  }
+  if (const fs::path oxlint = modules / ".bin/oxlint"; fs::exists(oxlint)) {
+    peers.push_back({"oxlint", "'" + oxlint.string() + "' --threads=2 -f json .", "-", "-"});
+    peers.push_back({"oxlint_all_rules", "'" + oxlint.string() + "' --threads=2 -D all -f json .", "1", "0.67"});
+  }
+  const fs::path grep = modules / "@ast-grep/cli-linux-x64-gnu/ast-grep";
+  if (fs::exists(grep)) {
+    std::ofstream(scratch / "rules.yml") << "id: evaluates\nlanguage: JavaScript\nrule: {pattern: eval($$$)}\n---\n"
+                                            "id: executes\nlanguage: JavaScript\nrule: {pattern: $A.exec($$$)}\n---\n"
+                                            "id: requires\nlanguage: JavaScript\nrule: {pattern: require($A)}\n";
+    peers.push_back({"ast_grep",
+                     "'" + grep.string() + "' scan -j2 -r '" + (scratch / "rules.yml").string() + "' --json=compact .",
+                     "-", "1"});
+  }
+  return peers;
+}
+
+// Seconds a whole command takes; negative when it failed.
+double MeasureCommand(const std::string& command, const fs::path& folder) {
+  const std::string line = "cd '" + folder.string() + "' && " + command + " > /dev/null 2>&1";
+  const auto start = std::chrono::steady_clock::now();
+  const int status = std::system(line.c_str());
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return WIFEXITED(status) && WEXITSTATUS(status) <= 1 ? seconds : -1;  // 1: it found something
+}
+
+void Compare(const std::string& name, const Corpus& corpus, const fs::path& folder, const std::vector<Peer>& peers,
+             int rounds) {
   size_t bytes = 0;
   for (const auto& [path, text] : corpus) bytes += text.size();
-  for (uint32_t threads : {2u, 1u}) {
-    std::vector<double> bare, analysis, ratios;
-    for (int round = 0; round < rounds; ++round) {
-      bare.push_back(Measure([&] { BareParse(corpus, threads); }));
-      analysis.push_back(Measure([&] { Analyse(corpus, threads); }));
-      ratios.push_back(analysis.back() / bare.back());
+  std::vector<double> bare, analysis, ratios;
+  std::vector<std::vector<double>> over_peers(peers.size());
+  for (int round = 0; round < rounds; ++round) {
+    bare.push_back(Measure([&] { BareParse(corpus, kThreads); }));
+    analysis.push_back(Measure([&] { Analyse(corpus, kThreads); }));
+    ratios.push_back(analysis.back() / bare.back());
+    for (size_t i = 0; i < peers.size(); ++i) {
+      const double seconds = MeasureCommand(peers[i].command, folder);
+      if (seconds > 0) over_peers[i].push_back(analysis.back() / seconds);
     }
-    std::printf(
-        "{\"corpus\": \"%s\", \"bytes\": %zu, \"files\": %zu, \"threads\": %u, \"bare_parse_ms\": %.2f, "
-        "\"analysis_ms\": %.2f, \"mb_per_s\": %.1f, \"ratio\": %.2f}\n",
-        name, bytes, corpus.size(), threads, Median(bare) * 1e3, Median(analysis) * 1e3,
-        static_cast<double>(bytes) / 1e6 / Median(analysis), Median(ratios));
-    std::fflush(stdout);
   }
+  std::fprintf(stderr, "%s: %zu bytes in %zu files; bare parse %.2f ms, analysis %.2f ms, %.1f MB/s\n", name.c_str(),
+               bytes, corpus.size(), Median(bare) * 1e3, Median(analysis) * 1e3,
+               static_cast<double>(bytes) / 1e6 / Median(analysis));
+  std::printf("analysis_%s_over_bare_parse %.2f 1.5\n", name.c_str(), Median(ratios));
+  for (size_t i = 0; i < peers.size(); ++i) {
+    if (over_peers[i].empty()) {
+      std::fprintf(stderr, "%s did not run\n", peers[i].name.c_str());
+      continue;
+    }
+    std::printf("analysis_%s_over_%s %.3f %s\n", name.c_str(), peers[i].name.c_str(), Median(over_peers[i]),
+                (name == "small" ? peers[i].small_goal : peers[i].large_goal).c_str());
+  }
+  std::fflush(stdout);
 }
 
 }  // namespace
@@ -156,17 +224,22 @@ int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 5;
   std::string pattern = (fs::temp_directory_path() / "analysis_benchmark.XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) return 1;
-  const fs::path folder = pattern;
+  const fs::path folder = pattern, small_folder = folder / "small", large_folder = folder / "large";
+  fs::create_directories(small_folder);
+  fs::create_directories(large_folder);
   Corpus small{{"app.js", Application()}}, large{{"app.js", Application()}};
-  const bool fetched = Fetch(folder, "express@4.21.2", "express", small) &&
-                       Fetch(folder, "webpack@5.97.1", "webpack", large) &&
-                       Fetch(folder, "mongoose@8.9.2", "mongoose", large);
-  fs::remove_all(folder);
-  if (!fetched) {
+  WriteApplication(small_folder);
+  WriteApplication(large_folder);
+  const bool fetched = Fetch(small_folder, "express@4.21.2", "express", small) &&
+                       Fetch(large_folder, "webpack@5.97.1", "webpack", large) &&
+                       Fetch(large_folder, "mongoose@8.9.2", "mongoose", large);
+  if (fetched) {
+    const std::vector<Peer> peers = PeersIn(argc > 2 ? argv[2] : "", folder);
+    Compare("small", small, small_folder, peers, rounds);
+    Compare("large", large, large_folder, peers, rounds);
+  } else {
     std::fprintf(stderr, "the corpora could not be fetched with npm\n");
-    return 4;
   }
-  Compare("small", small, rounds);
-  Compare("large", large, rounds);
-  return 0;
+  fs::remove_all(folder);
+  return fetched ? 0 : 4;
 }

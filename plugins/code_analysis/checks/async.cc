@@ -135,6 +135,8 @@ void RejectionsHandled(const Model& model, Reporter& reporter) {
 
 // ---- B4 ----
 
+constexpr int kMaxStatements = 200;  // looked at behind an answer
+
 bool Continues(const Model& model, Node call, std::string_view next) {
   return !next.empty() && CalleeOf(call).Is(Kind::kIdentifier) && CalleeName(call) == next && ArgumentOf(call, 0) &&
          model.DeclarationOf(CalleeOf(call));
@@ -162,6 +164,7 @@ bool EndsFlow(Node statement) {
 
 // Another answer that is sent when the flow goes on behind `statement`, up to the end of the function.
 Node NextAnswer(const Model& model, Node statement) {
+  int seen = 0;
   for (Node at = statement; at && !at.IsFunction(); at = at.parent()) {
     const Node around = at.parent();
     const bool sequence =
@@ -170,6 +173,7 @@ Node NextAnswer(const Model& model, Node statement) {
     if (around.Is(Kind::kSwitchBody)) return {};
     if (!sequence) continue;
     for (Node later = at.next_sibling(); later; later = later.next_sibling()) {
+      if (++seen > kMaxStatements) return {};
       if (const Node answer = AnswerIn(model, later)) return answer;
       if (EndsFlow(later)) return {};
     }
@@ -195,6 +199,11 @@ void SingleResponse(const Model& model, Reporter& reporter) {
       // res.write(…) may be followed by res.end(); two ends in one straight line are seen by anyone who runs it.
       const Node other = NextAnswer(model, statement);
       if (!other) continue;
+      // After send() a bare end() does nothing.
+      const bool nothing_more = CalleeName(other) == "end" && !ArgumentOf(other, 0) && !passes &&
+                                CalleeName(call) != "render" && CalleeName(call) != "sendFile" &&
+                                CalleeName(call) != "download";
+      if (nothing_more) continue;
       doubles.push_back(call);
       reporter.Find(model.SpanOf(call), std::string(passes ? "`next(…)` is called" : "The request is answered") +
                                             " and the function goes on: the code suggests that line " +

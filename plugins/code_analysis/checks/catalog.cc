@@ -1,6 +1,10 @@
 // The list of all checks, and how they are run.
 #include <algorithm>
+#include <iterator>
+#include <system_error>
+#include <thread>
 #include <tuple>
+#include <utility>
 
 #include "plugins/code_analysis/checks/check.h"
 
@@ -57,12 +61,45 @@ const Check* FindCheck(std::string_view id) {
   return nullptr;
 }
 
-Report RunChecks(const Model& model, bool (*stop)(void*), void* context) {
+namespace {
+
+// The scan for secrets reads files alone and nothing of the model that is filled on demand, so it runs beside the
+// others.
+constexpr std::string_view kBeside = "D1";
+
+void Append(Report part, Report& whole) {
+  std::move(part.findings.begin(), part.findings.end(), std::back_inserter(whole.findings));
+  std::move(part.observations.begin(), part.observations.end(), std::back_inserter(whole.observations));
+  std::move(part.claims.begin(), part.claims.end(), std::back_inserter(whole.claims));
+}
+
+Report RunOne(const Check& check, const Model& model) {
   Report report;
+  Reporter reporter(check, report);
+  check.run(model, reporter);
+  return report;
+}
+
+}  // namespace
+
+Report RunChecks(const Model& model, bool (*stop)(void*), void* context) {
+  Report report, beside;
+  std::thread other;
+  const Check* apart = FindCheck(kBeside);
+  try {
+    other = std::thread([&] { beside = RunOne(*apart, model); });
+  } catch (const std::system_error&) {
+    apart = nullptr;  // a machine without room for a thread: it takes its turn
+  }
+  bool stopped = false;
   for (const Check* check : AllChecks()) {
-    if (stop != nullptr && stop(context)) break;
-    Reporter reporter(*check, report);
-    check->run(model, reporter);
+    stopped = stopped || (stop != nullptr && stop(context));
+    if (check == apart) {
+      other.join();
+      Append(std::move(beside), report);
+    } else if (!stopped) {
+      Append(RunOne(*check, model), report);
+    }
   }
   std::stable_sort(report.findings.begin(), report.findings.end(),
                    [](const Finding& a, const Finding& b) { return OrderOf(a) < OrderOf(b); });

@@ -82,6 +82,24 @@ bool SortsErrors(Node node) {
   return false;
 }
 
+// `try { value = JSON.parse(text) } catch {}` asks whether a text is one: that it is not is an answer, no failure.
+bool OnlyParses(const Model& model, Node block) {
+  if (!block) return false;
+  size_t parses = 0;
+  for (Kind kind : {Kind::kCall, Kind::kNew}) {
+    for (Node call : block.tree()->AllInside(kind, block)) {
+      const std::string origin = model.OriginOf(CalleeOf(call));
+      const std::string_view name = CalleeName(call);
+      if (ComesFrom(origin, {"JSON.parse", "URL", "url.URL", "decodeURIComponent", "decodeURI", "RegExp", "BigInt"})) {
+        ++parses;
+      } else if (name != "toString" && name != "trim" && name != "slice" && name != "String") {
+        return false;
+      }
+    }
+  }
+  return parses > 0 && block.tree()->AllInside(Kind::kAwait, block).empty();
+}
+
 bool HasStatements(Node block) { return static_cast<bool>(block.first_child()); }
 
 }  // namespace
@@ -116,6 +134,17 @@ void CheckErrorLeaks(const Model& model, Reporter& reporter) {
       }
     }
   });
+  for (const Registration& registration : model.registrations()) {
+    if (registration.guard == Guard::kDevelopmentOnly) continue;
+    for (const std::string& origin : OriginsOf(model, registration)) {
+      if (!ComesFrom(origin, {"errorhandler"})) continue;
+      stacks.push_back(registration.call);
+      reporter.Find(model.SpanOf(registration.call), Severity::kError,
+                    "The code suggests that clients receive the stack of an error: `errorhandler` is made for "
+                    "development, and nothing keeps it out of production here.");
+      break;
+    }
+  }
   if (!stacks.empty())
     return reporter.Observe(0.05, error_of::kHarmfulPlace, Counted(stacks.size(), "answer") + " with a stack.",
                             SpansOf(model, stacks));
@@ -147,7 +176,8 @@ void CheckSwallowedErrors(const Model& model, Reporter& reporter) {
     for (uint32_t id : module->tree.All(Kind::kCatch)) {
       const Node clause(&module->tree, id);
       ++clauses;
-      if (!HasStatements(clause[Field::kBody])) dropped(clause, clause[Field::kBody]);
+      if (!HasStatements(clause[Field::kBody]) && !OnlyParses(model, clause.parent()[Field::kBody]))
+        dropped(clause, clause[Field::kBody]);
     }
     for (Node call : module->tree.CallsNamed("catch")) {
       const Node handler = ArgumentOf(call, 0).Bare();

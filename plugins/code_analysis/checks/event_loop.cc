@@ -16,6 +16,21 @@ bool Blocks(const std::string& origin) {
                             "execa", "cross-spawn", "glob", "rimraf", "mkdirp", "node:fs", "sharp", "globby"});
 }
 
+// `if (cached) return cached;` above `cached = …`.
+bool LeavesEarlierWhenSet(Node assignment, const std::string& target) {
+  for (Node statement : BodyOf(assignment.EnclosingFunction()).Children()) {
+    if (statement.Contains(assignment)) return false;
+    if (!statement.Is(Kind::kIf)) continue;
+    Node condition = statement[Field::kCondition].Bare();
+    const bool compares = condition.Is(Kind::kBinary) &&
+                          (condition.op() == Operator::kNotEqual || condition.op() == Operator::kStrictNotEqual);
+    if (PathOf(compares ? condition[Field::kLeft] : condition) != target) continue;
+    const Node first = statement[Field::kConsequence];
+    if (first.Is(Kind::kReturn) || (first.Is(Kind::kBlock) && first.first_child().Is(Kind::kReturn))) return true;
+  }
+  return false;
+}
+
 // `if (!cached) cached = readFileSync(…)`: once in the life of the process.
 bool OnlyOnce(Node call) {
   for (Node around = call.parent(); around && !around.IsFunction(); around = around.parent()) {
@@ -27,6 +42,7 @@ bool OnlyOnce(Node call) {
     if (!target.empty() && condition.Is(Kind::kUnary) && condition.op() == Operator::kNot &&
         PathOf(condition[Field::kArgument]) == target)
       return true;
+    if (!target.empty() && LeavesEarlierWhenSet(around, target)) return true;
   }
   return false;
 }

@@ -129,12 +129,13 @@ void CheckShedding(const Model& model, Reporter& reporter) {
 }
 
 void CheckRateLimits(const Model& model, Reporter& reporter) {
-  std::vector<Node> shared, alone, idle, guarded;
+  std::vector<Node> shared, alone, idle, guarded, made_elsewhere;
   const auto judge = [&](Node call, const std::string& origin) {
     const bool flexible = ComesFrom(origin, {"rate-limiter-flexible"});
     const Setting store = SettingOf(model, ArgumentOf(call, 0), "store");
     if (!flexible && !Registered(model, call)) {
-      idle.push_back(call);
+      // What a function makes and hands out may be registered where it could not be followed.
+      (call.EnclosingFunction() ? made_elsewhere : idle).push_back(call);
       return;
     }
     const bool outside = model.GuardOf(call) == Guard::kDevelopmentOnly;
@@ -183,20 +184,64 @@ void CheckRateLimits(const Model& model, Reporter& reporter) {
   }
   if (!idle.empty())
     return reporter.Observe(0.1, error_of::kSinglePlace, "A limiter is made and not registered.", SpansOf(model, idle));
+  if (!made_elsewhere.empty())
+    return reporter.NotObservedYet("A function makes a limiter (line " + std::to_string(made_elsewhere[0].line()) +
+                                   " of " + std::string(made_elsewhere[0].tree()->file().path) +
+                                   "); where it is registered could not be followed.");
   reporter.NotObservedYet("No rate limiter was recognised; a gateway may limit instead.");
 }
+
+namespace {
+
+enum class Probe { kNone, kLive, kReady };
+
+Probe ProbeOfPath(const std::string& path) {
+  const std::string last = LastSegment(path);
+  if (Among(last, {"ready", "readyz", "readiness", "_ready"})) return Probe::kReady;
+  if (Among(last, {"live", "livez", "liveness", "alive", "health", "healthz", "_health", "healthcheck", "health-check",
+                   "heartbeat", "ping", "status", "_status", "__health"}))
+    return Probe::kLive;
+  return Probe::kNone;
+}
+
+// A path from the configuration, told by what it is called: config.healthCheck.path, ENDPOINTS.ping.
+Probe ProbeOfExpression(Node expression) {
+  std::string name = PathOf(expression);
+  if (name.empty()) return Probe::kNone;
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  if (name.find("readiness") != std::string::npos || name.find("readypath") != std::string::npos) return Probe::kReady;
+  for (std::string_view known : {"health", "liveness", "heartbeat"}) {
+    if (name.find(known) != std::string::npos) return Probe::kLive;
+  }
+  return name.size() > 5 && name.substr(name.size() - 5) == ".ping" ? Probe::kLive : Probe::kNone;
+}
+
+// A call that hands a probe's path to something that could not be followed: this.use("/health", …).
+Node UnfollowedProbe(const Model& model) {
+  Node found;
+  model.ForEachCall({"use", "get", "all", "route", "register", "addRoute"}, [&](Node call) {
+    if (found || !CalleeOf(call).Is(Kind::kMember) || !ArgumentOf(call, 1)) return;
+    const auto path = StringValue(ArgumentOf(call, 0));
+    if (path && path->size() > 1 && (*path)[0] == '/' && ProbeOfPath(*path) != Probe::kNone &&
+        model.OutboundCall(call).empty())
+      found = call;
+  });
+  return found;
+}
+
+}  // namespace
 
 void CheckProbes(const Model& model, Reporter& reporter) {
   std::vector<Node> liveness, readiness, constant;
   bool asks = false, flips = false;
   for (const Route& route : model.routes()) {
     if (route.method != "GET" && route.method != "ALL" && route.method != "HEAD") continue;
-    const std::string last = LastSegment(route.path);
-    const bool ready = Among(last, {"ready", "readyz", "readiness", "_ready"});
-    const bool live = Among(last, {"live", "livez", "liveness", "alive", "health", "healthz", "_health", "healthcheck",
-                                   "health-check", "heartbeat", "ping", "status", "_status", "__health"});
-    if (!ready && !live) continue;
     const Node place = model.registrations()[route.registration].call;
+    Probe probe = ProbeOfPath(route.path);
+    if (probe == Probe::kNone && !route.path_exact) probe = ProbeOfExpression(ArgumentOf(place, 0));
+    if (probe == Probe::kNone) continue;
+    const bool ready = probe == Probe::kReady, live = !ready;
     bool depends = false;
     for (uint32_t index : route.handlers) {
       const Node function = model.handlers()[index].function;
@@ -219,6 +264,10 @@ void CheckProbes(const Model& model, Reporter& reporter) {
   std::vector<Node> all = readiness;
   all.insert(all.end(), liveness.begin(), liveness.end());
   if (all.empty()) {
+    if (const Node call = UnfollowedProbe(model))
+      return reporter.NotObservedYet("Something is registered for probes (line " + std::to_string(call.line()) +
+                                     " of " + std::string(call.tree()->file().path) +
+                                     ") in a way that could not be followed.");
     reporter.Find(model.Anchor(),
                   "No route for probes was found: whoever runs several copies cannot tell one that serves from one "
                   "that does not.");
@@ -263,11 +312,13 @@ constexpr Check kChecks[] = {
      .title = "The server bounds how long clients may take",
      .severity = Severity::kWarning,
      .help = "Set requestTimeout, headersTimeout and keepAliveTimeout on purpose: keepAliveTimeout above the proxy's "
-             "idle time and below headersTimeout. Never 0 on a server that faces the internet.",
+             "idle time, headersTimeout not above requestTimeout, which covers the headers too. Only Node before 14 "
+             "needs headersTimeout above keepAliveTimeout. Never 0 on a server that faces the internet.",
      .question = "Which of these limits ends a client that sends one byte a second, and which one decides over resets "
                  "behind a load balancer?",
-     .good_answer = "Tells the limits apart, orders keep-alive between the proxy's idle time and headersTimeout, knows "
-                    "Node's defaults.",
+     .good_answer =
+         "Tells the limits apart, knows Node's defaults (headers 60 s, whole request 300 s, keep-alive 5 s), "
+         "and puts keep-alive above the proxy's idle time.",
      .run = CheckServerTimeouts},
     {.id = "E5",
      .criterion = "load.shedding",

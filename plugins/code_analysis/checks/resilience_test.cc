@@ -62,10 +62,12 @@ TEST(ServerTimeouts, FindsALimitSwitchedOff) {
 }
 
 TEST(ServerTimeouts, FindsKeepAliveAboveHeaders) {
-  const auto run = RunCheck("E4", {{"s.ts",
-                                    "import http from 'node:http';\nimport express from 'express';\nconst server = "
-                                    "http.createServer(express());\nserver.keepAliveTimeout = "
-                                    "65_000;\nserver.headersTimeout = 60 * 1000;\nserver.listen(1);\n"}});
+  const auto run =
+      RunCheck("E4", {{"package.json", R"({"dependencies": {"express": "^4"}, "engines": {"node": "12.x"}})"},
+                      {"s.ts",
+                       "import http from 'node:http';\nimport express from 'express';\nconst server = "
+                       "http.createServer(express());\nserver.keepAliveTimeout = "
+                       "65_000;\nserver.headersTimeout = 60 * 1000;\nserver.listen(1);\n"}});
   EXPECT_THAT(run.Places(), ElementsAre("s.ts:4"));
 }
 

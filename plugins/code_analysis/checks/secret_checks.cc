@@ -34,8 +34,11 @@ void NoSecretsInTree(const Model& model, Reporter& reporter) {
   for (const SourceFile& file : model.files()) {
     for (const SecretPlace& place : ScanForSecrets(file.path, file.bytes)) {
       const Span span{&file, place.line, place.column, place.line, place.column + place.length};
-      reporter.Find(span, text::Cat({"The code suggests a ", place.kind, " in the repository (", place.start, "…, ",
-                                     std::to_string(place.length), " characters)."}));
+      const bool key_block = place.start.starts_with("---");
+      reporter.Find(span, text::Cat({"The code suggests a ", place.kind, " in the repository",
+                                     key_block ? std::string(".")
+                                               : text::Cat({" (", place.start, "…, ", std::to_string(place.length),
+                                                            " characters)."})}));
       if (++found <= kMaxEvidence) evidence.push_back(span);
       if (found == 1) kinds = place.kind;
     }

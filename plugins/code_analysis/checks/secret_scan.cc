@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <cmath>
 #include <optional>
 #include <utility>
@@ -19,6 +20,8 @@ constexpr size_t kMaxPlaces = 20;
 constexpr size_t kMaxLine = 2'000;
 
 enum class Alphabet { kUpperDigits, kWord, kBase64, kBase64Url, kHex, kSlack };
+
+constexpr size_t kShortestRandom = 16;
 
 bool Holds(Alphabet alphabet, char c) {
   switch (alphabet) {
@@ -73,6 +76,21 @@ constexpr std::array<Shape, 24> kShapes = {{
     {"AIza", "Google API key", Alphabet::kBase64Url, 35, 35},
     {"EAACEdEose0cBA", "Facebook token", Alphabet::kWord, 20, 200},
 }};
+
+// The first two characters of every prefix: one look at each place of a line rules all of them out.
+class PrefixPairs {
+ public:
+  PrefixPairs() {
+    for (const Shape& shape : kShapes) pairs_.set(At(shape.prefix[0], shape.prefix[1]));
+  }
+  bool Begins(char first, char second) const { return pairs_.test(At(first, second)); }
+
+ private:
+  static size_t At(char first, char second) {
+    return static_cast<size_t>(static_cast<unsigned char>(first)) << 8 | static_cast<unsigned char>(second);
+  }
+  std::bitset<65536> pairs_;
+};
 
 bool IsRepetitive(std::string_view value) {
   int run = 1, longest_equal = 1, longest_rising = 1, rising = 1;
@@ -131,8 +149,11 @@ class Scanner {
   }
 
   void Shapes(std::string_view line) {
-    for (const Shape& shape : kShapes) {
-      for (size_t at = line.find(shape.prefix); at != std::string_view::npos; at = line.find(shape.prefix, at + 1)) {
+    static const PrefixPairs pairs;
+    for (size_t at = 0; at + 1 < line.size(); ++at) {
+      if (!pairs.Begins(line[at], line[at + 1])) continue;
+      for (const Shape& shape : kShapes) {
+        if (!line.substr(at).starts_with(shape.prefix)) continue;
         if (at > 0 && (text::IsWord(line[at - 1]) || line[at - 1] == '-')) continue;
         const size_t start = at + shape.prefix.size();
         size_t end = start;
@@ -202,7 +223,7 @@ class Scanner {
   }
 
   static bool IsRandomLooking(std::string_view value) {
-    if (value.size() < 16 || value.size() > 200) return false;
+    if (value.size() < kShortestRandom || value.size() > 200) return false;
     bool digit = false, lower = false, upper = false;
     for (const char c : value) {
       if (!Holds(Alphabet::kBase64Url, c) && !text::Contains("+/=.!@#%^&*", std::string_view(&c, 1))) return false;
@@ -247,8 +268,9 @@ class Scanner {
       if (quote != '"' && quote != '\'' && quote != '`') continue;
       const size_t close = line.find(quote, value_at + 1);
       if (close == std::string_view::npos) return;
-      const std::string_view name = NameBefore(line, at);
       const std::string_view value = line.substr(value_at + 1, close - value_at - 1);
+      if (value.size() < kShortestRandom) continue;
+      const std::string_view name = NameBefore(line, at);
       if (!NamesASecret(name) || LooksLikePlaceholder(value) || !IsRandomLooking(value)) continue;
       // A password that is stored as a digest is not the password.
       const bool digest = (value.size() == 32 || value.size() == 40 || value.size() == 64 || value.size() == 128) &&
@@ -349,8 +371,8 @@ bool IsExemptFromSecrets(std::string_view path) {
     if (HasFolder(lower, folder)) return true;
   }
   const std::string_view name = BaseNameOf(lower);
-  for (const char* part :
-       {".test.", ".spec.", ".min.", ".example", ".sample", ".template", ".dist", ".snap", "-test.", "_test."}) {
+  for (const char* part : {".test.", ".spec.", ".story", ".stories.", ".min.", ".example", ".sample", ".template",
+                           ".dist", ".snap", "-test.", "_test."}) {
     if (text::Contains(name, part)) return true;
   }
   for (const char* end :

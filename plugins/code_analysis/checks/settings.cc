@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <functional>
 
 #include "plugins/code_analysis/checks/reading.h"
 #include "plugins/code_analysis/checks/wiring.h"
@@ -277,6 +278,34 @@ std::optional<double> BytesOf(std::string_view text) {
   return std::nullopt;
 }
 
+namespace {
+
+// req.on("data", (chunk) => { body += chunk; }) on the way of a request, with no word about its length.
+void ReadersWithoutLimit(const Model& model, const std::function<void(Node call)>& visit) {
+  model.ForEachCall({"on", "addListener"}, [&](Node call) {
+    if (StringValue(ArgumentOf(call, 0)) != std::optional<std::string>("data")) return;
+    const std::string source = PathOf(CalleeOf(call)[Field::kObject]);
+    if (source != "req" && source != "request" && source != "ctx.req") return;
+    const Node function = call.EnclosingFunction();
+    const Node listener = model.Resolve(ArgumentOf(call, 1)).node;
+    if (!function || !listener.IsFunction() || model.HandlerReaching(call) == nullptr) return;
+    bool gathers = false;
+    for (Node write : listener.tree()->AllInside(Kind::kAugmentedAssignment, listener))
+      gathers = gathers || write.op() == Operator::kPlus || write.text().find("+=") != std::string_view::npos;
+    for (Node inner : listener.tree()->AllInside(Kind::kCall, listener))
+      gathers = gathers || CalleeName(inner) == "push";
+    if (!gathers) return;
+    const std::string_view text = function.text();
+    for (std::string_view mark :
+         {"length", "size", "Size", "limit", "Limit", "LIMIT", "413", "destroy", "max", "MAX"}) {
+      if (text.find(mark) != std::string_view::npos) return;
+    }
+    visit(call);
+  });
+}
+
+}  // namespace
+
 void CheckBodySize(const Model& model, Reporter& reporter) {
   std::vector<Node> raised, bounded, unbounded, unset;
   const auto size_of = [&](Node value) -> std::optional<double> {
@@ -328,12 +357,18 @@ void CheckBodySize(const Model& model, Reporter& reporter) {
       }
     }
   }
+  ReadersWithoutLimit(model, [&](Node call) {
+    unbounded.push_back(call);
+    reporter.Find(model.SpanOf(call),
+                  "The code suggests that this gathers the whole body in memory, however long it is: nothing around it "
+                  "looks at its length.");
+  });
   std::vector<Node> bad = raised;
   bad.insert(bad.end(), unbounded.begin(), unbounded.end());
   if (!bad.empty())
     return reporter.Observe(
         0.2, error_of::kHarmfulPlace,
-        Counted(raised.size(), "raised body limit") + ", " + Counted(unbounded.size(), "upload") + " without a limit.",
+        Counted(raised.size(), "raised body limit") + ", " + Counted(unbounded.size(), "place") + " without a limit.",
         SpansOf(model, bad));
   if (!bounded.empty()) {
     reporter.Claim(model.SpanOf(bounded[0]), "Bodies are refused beyond a limit that is set here.");

@@ -44,6 +44,9 @@ Verdict Judge(const Model& model, const SignalHandler& handler, const ShutdownFa
                         !model.ImportsOf("ioredis").empty() || !model.ImportsOf("redis").empty() ||
                         !model.ImportsOf("mongodb").empty() || !model.ImportsOf("@prisma/client").empty() ||
                         !model.ImportsOf("knex").empty();
+  if (!facts.close && facts.unknown_stop && !facts.early_exit)
+    return {0.6, error_of::kAbsence, facts.unknown_stop, "",
+            "The process ends after something that is called a stop; what that waits for could not be followed."};
   if (!facts.close) {
     const Node exit = facts.early_exit ? facts.early_exit : facts.late_exit ? facts.late_exit : facts.timer;
     if (exit)
@@ -129,6 +132,11 @@ void CheckShutdown(const Model& model, Reporter& reporter) {
     if (model.listens().empty())
       return reporter.NotObservedYet(
           "No listen call and no listener for SIGTERM were found; the server may be started from outside.");
+    for (const Skipped& skipped : model.skipped()) {
+      if (skipped.reason == "minified or bundled" && skipped.file->bytes.find("SIGTERM") != std::string_view::npos)
+        return reporter.NotObservedYet("SIGTERM is named in " + std::string(skipped.file->path) +
+                                       ", which is minified and was not read.");
+    }
     reporter.Find(place,
                   "No listener for SIGTERM was found: the code suggests that a stop ends the process at once, with "
                   "every request in flight lost.");

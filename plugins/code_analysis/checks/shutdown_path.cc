@@ -14,6 +14,11 @@ bool IsExit(const std::string& origin) {
          origin == "process.reallyExit";
 }
 
+bool NamesAStop(std::string_view name) {
+  return name == "stop" || name == "close" || name == "shutdown" || name == "terminate" || name == "drain" ||
+         name == "gracefulShutdown" || name == "teardown";
+}
+
 bool IsDrainLibrary(const std::string& origin) {
   return ComesFrom(origin,
                    {"stoppable().stop", "http-terminator.createHttpTerminator().terminate", "http-shutdown().shutdown",
@@ -271,8 +276,8 @@ bool ShutdownPath::VisitCall(Node call, State& state, bool awaited) {
     return false;
   }
   if (name == "destroy" && !state.in_timer && !state.drained && facts_.close) {
-    const std::string path = PathOf(object);
-    if (path.find("ocket") != std::string::npos || path.find("onn") != std::string::npos) {
+    const std::string_view path = object.text();
+    if (path.find("ocket") != std::string_view::npos || path.find("onn") != std::string_view::npos) {
       if (!facts_.destroys) facts_.destroys = call;
       return false;
     }
@@ -301,6 +306,13 @@ bool ShutdownPath::VisitCall(Node call, State& state, bool awaited) {
     after.drained = after.drained || ContainsClose(own);
     VisitArguments(call, after);
     return drains;
+  }
+  if (NamesAStop(name) && callee.Is(Kind::kMember) && origin.empty() && (awaited || ArgumentOf(call, 0))) {
+    if (!facts_.unknown_stop) facts_.unknown_stop = call;
+    State after = state;
+    after.drained = true;
+    VisitArguments(call, after);
+    return awaited;
   }
   // Other calls run their callbacks at once or later (forEach, logger.info(…, done)).
   if (callee.Is(Kind::kMember)) Visit(object, state);

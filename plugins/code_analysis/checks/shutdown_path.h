@@ -20,8 +20,9 @@ struct ShutdownFacts {
   Node timer;                     // a timer that ends the process whatever happens
   double timer_milliseconds = 0;  // 0: not known
   bool timer_unrefed = false;
-  Node library;     // a package that drains
-  Node vain_await;  // `await server.close()`: close returns the server, so this waits for nothing
+  Node library;       // a package that drains
+  Node unknown_stop;  // something is awaited, or called back by, that is called stop or close and could not be followed
+  Node vain_await;    // `await server.close()`: close returns the server, so this waits for nothing
 };
 
 // Walks a listener of a signal and the functions of the repository that it calls. Callbacks of close() and whatever

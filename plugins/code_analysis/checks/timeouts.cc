@@ -9,6 +9,10 @@ namespace {
 
 enum class Bound { kYes, kNo, kUnknown };
 
+// Before this major, headersTimeout also ran while a kept connection was idle; since then it starts with the first byte
+// of a request.
+constexpr int kCountsHeadersFromRequest = 14;
+
 Bound AnyOption(const Model& model, Node options, std::initializer_list<std::string_view> keys) {
   bool known = true;
   for (std::string_view key : keys) {
@@ -72,8 +76,10 @@ Bound JudgeCall(const Model& model, Node call, const std::string& origin) {
   }
   if (ComesFrom(origin, {"http", "https"})) {
     for (Node argument : arguments) {
-      if (!argument.Bare().IsFunction() && !StringValue(argument) && !argument.Is(Kind::kTemplate))
-        look(argument, {"timeout", "signal"});
+      const Value value = model.Resolve(argument);
+      const bool address =
+          StringValue(argument) || argument.Is(Kind::kTemplate) || ComesFrom(value.origin, {"URL", "url.URL"});
+      if (!argument.Bare().IsFunction() && !value.node.IsFunction() && !address) look(argument, {"timeout", "signal"});
     }
     return bound;
   }
@@ -152,11 +158,13 @@ void CheckOutboundTimeouts(const Model& model, Reporter& reporter) {
 
 void CheckServerTimeouts(const Model& model, Reporter& reporter) {
   std::vector<Node> set, disabled;
-  double keep_alive = -1, headers = -1;
-  Node keep_alive_place;
+  double keep_alive = -1, headers = -1, request = -1;
+  Node keep_alive_place, headers_place;
   const auto note = [&](std::string_view name, Node value, Node place) {
     const auto number = NumberValue(model.Resolve(value).node);
-    if (number && *number == 0 && name != "keepAliveTimeout" && name != "timeout") {
+    // A socket's `timeout` is 0 by default: writing that down bounds nothing and takes nothing away.
+    if (number && *number == 0 && name == "timeout") return;
+    if (number && *number == 0 && name != "keepAliveTimeout") {
       disabled.push_back(place);
       reporter.Find(
           model.SpanOf(place),
@@ -167,7 +175,11 @@ void CheckServerTimeouts(const Model& model, Reporter& reporter) {
       keep_alive = *number;
       keep_alive_place = place;
     }
-    if (number && name == "headersTimeout") headers = *number;
+    if (number && name == "headersTimeout") {
+      headers = *number;
+      headers_place = place;
+    }
+    if (number && name == "requestTimeout") request = *number;
     set.push_back(place);
   };
   bool wholesale = false;
@@ -206,13 +218,27 @@ void CheckServerTimeouts(const Model& model, Reporter& reporter) {
     return reporter.NotObservedYet(
         "No time limit of the server is set; Node's own hold (headers 60 s, whole request 300 s).");
   reporter.Claim(model.SpanOf(set[0]), "The server bounds how long a client may take.");
-  if (keep_alive >= 0 && headers >= 0 && keep_alive >= headers) {
+  const std::vector<int>& majors = model.versions().node_majors;
+  if (keep_alive >= 0 && headers >= 0 && keep_alive >= headers && !majors.empty() &&
+      majors.front() < kCountsHeadersFromRequest) {
     reporter.Find(model.SpanOf(keep_alive_place),
-                  "keepAliveTimeout is not below headersTimeout: the code suggests that a kept connection can be cut "
-                  "while the next request's headers arrive.");
+                  "keepAliveTimeout is not below headersTimeout, and the repository admits Node " +
+                      std::to_string(majors.front()) +
+                      ", which counts headersTimeout from the end of the last answer: the code suggests that a kept "
+                      "connection can be cut while the next request's headers arrive.");
     return reporter.Observe(0.35, error_of::kHarmfulPlace,
-                            "The server's time limits are set in an order that cuts live connections.",
+                            "The server's time limits are set in an order that cuts live connections on old Node.",
                             SpansOf(model, set));
+  }
+  if (request > 0 && headers > request && (majors.empty() || majors.back() >= kCountsHeadersFromRequest)) {
+    const bool option = !headers_place.Is(Kind::kAssignment);
+    reporter.Find(model.SpanOf(headers_place),
+                  option ? "headersTimeout is above requestTimeout: since Node 18 createServer refuses these options "
+                           "(ERR_OUT_OF_RANGE), so the server does not start."
+                         : "headersTimeout is above requestTimeout, which covers the headers too and ends the request "
+                           "first: the code suggests that this limit has no effect.");
+    return reporter.Observe(option ? 0.2 : 0.6, error_of::kSinglePlace,
+                            "headersTimeout is longer than the limit for the whole request.", SpansOf(model, set));
   }
   reporter.Observe(0.95, error_of::kSinglePlace, "Time limits of the server are set on purpose.", SpansOf(model, set));
 }

@@ -1,9 +1,11 @@
 // O7: security packages that are declared and never run.
 #include <array>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "plugins/code_analysis/checks/check.h"
+#include "plugins/code_analysis/checks/reading.h"
 
 namespace assay::code_analysis {
 namespace {
@@ -30,19 +32,29 @@ constexpr std::array<std::string_view, 20> kSecurityPackages = {"helmet",
                                                                 "express-session",
                                                                 "cookie-session"};
 
-// A package counts as wired when something of it is called or registered anywhere in the server: `helmet()`,
-// `app.use(x)`.
+// Does the node stand where a name is only made or imported?
+bool IsDeclaration(Node name) {
+  const Node around = name.parent();
+  return around.Enclosing(Kind::kImport) || around.Is(Kind::kImport) ||
+         (around.Is(Kind::kDeclarator) && name.field() == Field::kName) ||
+         (around.Is(Kind::kAssignment) && name.field() == Field::kLeft);
+}
+
+// A package counts as wired when a file of the server does something with it: calls it, registers it, hands it on
+// (`module.exports = cors` for whoever registers policies). To import it is not enough.
 bool IsWired(const Model& model, std::string_view package) {
-  for (const auto& module : model.modules()) {
-    if (module->role != Role::kServer) continue;
-    for (Kind kind : {Kind::kCall, Kind::kNew}) {
-      for (uint32_t id : module->tree.All(kind)) {
-        const Node call(&module->tree, id);
-        const std::string origin = model.OriginOf(CalleeOf(call));
-        if (origin.compare(0, package.size(), package) != 0) continue;
-        if (origin.size() == package.size() || origin[package.size()] == '.' || origin[package.size()] == '(')
-          return true;
-      }
+  std::set<const SyntaxTree*> seen;
+  for (Node import : model.ImportsOf(package)) {
+    const SyntaxTree* tree = import.tree();
+    if (model.ModuleOf(import).role != Role::kServer || !seen.insert(tree).second) continue;
+    for (uint32_t id = 1; id < tree->size(); ++id) {
+      const Node node(tree, id);
+      const bool name = node.Is(Kind::kIdentifier) || node.Is(Kind::kShorthand);
+      if (name && !IsDeclaration(node) && ComesFrom(model.OriginOf(node), {package})) return true;
+      // require("helmet")() and module.exports = require("helmet")
+      if (node == import && node.Is(Kind::kCall) && !node.parent().Is(Kind::kDeclarator) &&
+          !node.parent().Is(Kind::kExpressionStatement))
+        return true;
     }
   }
   return false;
@@ -61,7 +73,7 @@ void DeclaredAndWired(const Model& model, Reporter& reporter) {
     idle.push_back(declaration);
     idle_names += (idle_names.empty() ? "" : ", ") + std::string(package);
     reporter.Find(declaration, "The code suggests that `" + std::string(package) +
-                                   "` is declared but never runs: no call and no registration of it was found.");
+                                   "` is declared but never runs: no file of the server does anything with it.");
   }
   if (wired.empty() && idle.empty()) {
     reporter.NotObservedYet("No security package is declared.");

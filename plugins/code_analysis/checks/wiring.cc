@@ -34,20 +34,25 @@ bool HandlesErrors(const Handler& handler) {
 // Is the last thing for errors behind everything that can fail?
 void ErrorHandlerLast(const Model& model, Reporter& reporter) {
   size_t routes = 0;
-  std::vector<Node> good, late;
+  std::vector<Node> good, late, without;
   bool routers_only = false;
   for (uint32_t app : MainApps(model)) {
     const Registration* last = nullptr;
+    const size_t before = routes;
     for (const Registration* registration : RegistrationsOn(model, app)) {
       if (BringsRoutes(model, *registration)) {
         ++routes;
         continue;
       }
+      if (registration->guard == Guard::kDevelopmentOnly) continue;
       for (uint32_t handler : registration->handlers) {
         if (HandlesErrors(model.handlers()[handler])) last = registration;
       }
     }
-    if (last == nullptr) continue;
+    if (last == nullptr) {
+      if (routes > before && model.apps()[app].creation.Is(Kind::kCall)) without.push_back(model.apps()[app].creation);
+      continue;
+    }
     bool routes_behind = false;
     for (const Registration* registration : RegistrationsOn(model, app)) {
       if (registration->order <= last->order || !BringsRoutes(model, *registration)) continue;
@@ -63,6 +68,7 @@ void ErrorHandlerLast(const Model& model, Reporter& reporter) {
   }
   model.ForEachCall({"setupExpressErrorHandler"}, [&](Node call) { good.push_back(call); });
   for (const Registration& registration : model.registrations()) {
+    if (registration.guard == Guard::kDevelopmentOnly) continue;
     for (uint32_t handler : registration.handlers)
       routers_only = routers_only || HandlesErrors(model.handlers()[handler]);
   }
@@ -71,6 +77,15 @@ void ErrorHandlerLast(const Model& model, Reporter& reporter) {
   if (!late.empty())
     return reporter.Observe(0.3, error_of::kCrossFile, "An error handler is registered before routes it should serve.",
                             SpansOf(model, late));
+  if (!good.empty() && !without.empty()) {
+    for (Node creation : without)
+      reporter.Find(model.SpanOf(creation),
+                    "This application has routes of its own and no error handler, unlike the one beside it: the code "
+                    "suggests that its errors are answered by Express's own page.");
+    good.insert(good.begin(), without.begin(), without.end());
+    return reporter.Observe(0.5, error_of::kCrossFile, "One application has an error handler, another has none.",
+                            SpansOf(model, good));
+  }
   if (!good.empty())
     return reporter.Observe(1, error_of::kCrossFile, "The last middleware for errors stands behind all routes.",
                             SpansOf(model, good));
@@ -120,13 +135,38 @@ bool IsProbePath(const Registration& registration) {
   });
 }
 
+// A route that only sends the client elsewhere: the request that counts comes to another one.
+bool OnlyRedirects(const Model& model, const Registration& registration) {
+  if (registration.handlers.size() != 1 || !registration.mounts.empty()) return false;
+  const Node function = model.handlers()[registration.handlers[0]].function;
+  const auto calls = function ? function.tree()->AllInside(Kind::kCall, function) : std::vector<Node>();
+  return calls.size() == 1 && CalleeName(calls[0]) == "redirect";
+}
+
+bool IsChange(const std::string& method) {
+  return method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE" || method == "ALL";
+}
+
+bool BringsChanges(const Model& model, const Registration& registration) {
+  if (IsChange(registration.method)) return true;
+  if (registration.mounts.empty()) return false;
+  for (const Registration& inner : model.registrations()) {
+    if (std::find(registration.mounts.begin(), registration.mounts.end(), inner.app) == registration.mounts.end())
+      continue;
+    if (IsChange(inner.method) || !inner.mounts.empty()) return true;
+  }
+  return false;
+}
+
 void SecurityOrder(const Model& model, Reporter& reporter) {
   std::vector<Node> early, late;
   for (uint32_t app : MainApps(model)) {
-    const Registration* first_route = nullptr;
+    const Registration *first_route = nullptr, *first_change = nullptr;
     for (const Registration* registration : RegistrationsOn(model, app)) {
-      if (BringsRoutes(model, *registration) && !IsProbePath(*registration) && first_route == nullptr)
-        first_route = registration;
+      if (BringsRoutes(model, *registration) && !IsProbePath(*registration) && !OnlyRedirects(model, *registration)) {
+        if (first_route == nullptr) first_route = registration;
+        if (first_change == nullptr && BringsChanges(model, *registration)) first_change = registration;
+      }
       if (registration->method != "USE") continue;
       const auto origins = OriginsOf(model, *registration);
       const auto guards = std::find_if(origins.begin(), origins.end(), [](const std::string& origin) {
@@ -138,15 +178,18 @@ void SecurityOrder(const Model& model, Reporter& reporter) {
       const bool everywhere =
           std::all_of(registration->paths.begin(), registration->paths.end(),
                       [](const std::string& path) { return path.empty() || path == "/" || path == "*"; });
-      if (first_route == nullptr || !everywhere) {
+      // Tokens against forged requests are asked of requests that change something.
+      const Registration* exposed =
+          ComesFrom(*guards, {"csurf", "csrf-csrf", "csrf-sync"}) ? first_change : first_route;
+      if (exposed == nullptr || !everywhere) {
         early.push_back(registration->call);
         continue;
       }
       late.push_back(registration->call);
       reporter.Find(model.SpanOf(registration->call), "`" + guards->substr(0, guards->find_first_of(".(")) +
                                                           "` is registered after routes (the first at line " +
-                                                          std::to_string(first_route->call.line()) + " of " +
-                                                          std::string(first_route->call.tree()->file().path) +
+                                                          std::to_string(exposed->call.line()) + " of " +
+                                                          std::string(exposed->call.tree()->file().path) +
                                                           "): the code suggests that those answer without it.");
     }
   }

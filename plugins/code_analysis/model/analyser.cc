@@ -148,6 +148,11 @@ std::string NotAnExpressApplication(const Model& model) {
   for (const Skipped& skipped : model.skipped()) minified += skipped.reason == "minified or bundled" ? 1 : 0;
   if (model.modules().empty()) {
     if (minified > 0) return "all JavaScript in it is minified or bundled, so there is no source to read";
+    for (const Skipped& skipped : model.skipped()) {
+      if (skipped.reason.find("dependency") == std::string::npos)
+        return "no file of code in it could be read; the first, " + std::string(skipped.file->path) + ": " +
+               skipped.reason;
+    }
     return "it contains no JavaScript or TypeScript";
   }
   const bool depends = model.package().Depends("express") || model.package().DependsInDevelopment("express");

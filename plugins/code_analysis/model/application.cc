@@ -184,6 +184,8 @@ bool Application::LooksLikePath(Node argument, bool verb, size_t remaining) {
       break;
   }
   if (remaining == 0) return false;
+  // A verb's first argument is its path, wherever it comes from; only use() may start with a function.
+  if (verb) return !values_.Resolve(node).node.IsFunction();
   if (!AppsOf(node).empty()) return false;
   const Texts texts = values_.TextsOf(node);
   if (!texts.values.empty()) return true;
@@ -194,9 +196,7 @@ bool Application::LooksLikePath(Node argument, bool verb, size_t remaining) {
   std::string lower;
   for (char c : path.substr(path.rfind('.') == std::string::npos ? 0 : path.rfind('.') + 1))
     lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  if (ContainsFunctionNamed(lower, {"path", "prefix", "url", "uri", "endpoint", "base", "root"})) return true;
-  // A verb's first argument is a path; only its form is unknown.
-  return verb && !value.node.Is(Kind::kCall) && value.origin.empty();
+  return ContainsFunctionNamed(lower, {"path", "prefix", "url", "uri", "endpoint", "base", "root"});
 }
 
 void Application::FindRegistrations() {

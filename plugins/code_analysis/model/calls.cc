@@ -147,11 +147,11 @@ DatabaseKind DatabaseKindOf(std::string_view origin, Node call) {
 }
 
 std::string OutboundOrigin(std::string_view origin) {
-  static constexpr std::array<std::string_view, 14> kClients = {
+  static constexpr std::array<std::string_view, 15> kClients = {
       "axios",      "got",     "node-fetch",      "undici",
       "superagent", "request", "request-promise", "request-promise-native",
       "needle",     "ky",      "cross-fetch",     "isomorphic-fetch",
-      "phin",       "bent"};
+      "phin",       "bent",    "@cypress/request"};
   static constexpr std::array<std::string_view, 16> kMethods = {
       "get",     "post",   "put", "patch", "delete",  "head",   "request",  "fetch",
       "options", "stream", "del", "json",  "default", "extend", "paginate", "pipeline"};

@@ -6,6 +6,8 @@
 namespace assay::code_analysis {
 namespace {
 
+constexpr int kMaxStatements = 256;
+
 std::string Lower(std::string_view text) {
   std::string lower(text);
   std::transform(lower.begin(), lower.end(), lower.begin(),
@@ -134,8 +136,10 @@ GuardInfo GuardAround(Node node) {
       if (around.op() == Operator::kAnd) guard = GuardOfCondition(condition);
       if (around.op() == Operator::kOr) guard = Opposite(GuardOfCondition(condition));
     } else if (around.Is(Kind::kBlock)) {
+      // Early ways out stand at the top; a bound keeps endless blocks cheap.
+      int seen = 0;
       for (Node statement : around.Children()) {
-        if (statement == inner) break;
+        if (statement == inner || ++seen > kMaxStatements) break;
         if (!statement.Is(Kind::kIf) || statement[Field::kAlternative] ||
             !LeavesFunction(statement[Field::kConsequence]))
           continue;

@@ -19,10 +19,12 @@ using ::testing::UnorderedElementsAre;
 
 // "GET /a", with " ~" behind it where a part is not known.
 std::vector<std::string> RoutesOf(Files files) {
+  const Files copy = files;
   const Repository repository(std::move(files));
   std::vector<std::string> routes;
   for (const Route& route : repository.model().routes())
     routes.push_back(route.method + " " + route.path + (route.path_exact ? "" : " ~"));
+  testing::CountCase("A1", copy, !routes.empty());
   return routes;
 }
 
@@ -137,6 +139,24 @@ TEST(Routes, TakesSettingsAndMapsForNoRoutes) {
                          "const app = require('express')();\nconst m = new Map();\nm.get('/a', "
                          "1);\napp.get('env');\naxios.get('/b', () => {});\napp.listen(1);\n"}}),
               ElementsAre());
+}
+
+TEST(Routes, AVerbsFirstArgumentIsItsPathWhereverItComesFrom) {
+  EXPECT_THAT(
+      RoutesOf({{"app.js",
+                 "const paths = require('@shop/paths');\nconst app = require('express')();\napp.get(paths.API.ping, "
+                 "(req, res) => res.end());\napp.post(paths.under('/orders'), check, (req, res) => "
+                 "res.end());\napp.delete('/orders', (req, res) => res.end());\n"}}),
+      ElementsAre("GET / ~", "POST / ~", "DELETE /orders"));
+}
+
+TEST(Routes, TakesClientsAndEmittersForNoRoutes) {
+  EXPECT_THAT(RoutesOf({{"client.mjs",
+                         "import axios from 'axios';\nimport express from 'express';\nexport const app = "
+                         "express();\napp.use(express.json());\nexport const load = (id) => axios.get('/users/' + id, "
+                         "{ timeout: 5 });\nclass Bus { post(path, listener) { this.listeners.push(listener); } "
+                         "}\nnew Bus().post('/topic', (message) => message);\n"}}),
+              ::testing::IsEmpty());
 }
 
 TEST(Handlers, AreFollowedThroughWrappersBindAndControllers) {

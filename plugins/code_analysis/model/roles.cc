@@ -58,6 +58,11 @@ std::string ReasonToLeaveOut(const std::vector<SourceFile>& files, const SourceF
     const std::string other = std::string(file.path.substr(0, file.path.size() - module.size())) + std::string(common);
     if (Exists(files, other)) return "another build of " + other;
   }
+  // Declarations beside the code they declare say nothing that the code does not.
+  if (EndsWith(file.path, ".d.ts")) {
+    const std::string other = std::string(file.path.substr(0, file.path.size() - 5)) + ".js";
+    if (Exists(files, other)) return "declarations of " + other;
+  }
   // Output of a compiler beside its source: the source speaks.
   for (std::string_view output : {"dist/", "build/", "lib/", "out/"}) {
     const size_t at = file.path.find(output);

@@ -1,6 +1,7 @@
 #include "plugins/code_analysis/model/scopes.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace assay::code_analysis {
 namespace {
@@ -38,8 +39,33 @@ Node BlockScope(Node node) {
 
 Scopes::Scopes(const SyntaxTree& tree) : tree_(&tree) {
   for (uint32_t id = 1; id < tree.size(); ++id) Visit(Node(&tree, id));
-  std::sort(bindings_.begin(), bindings_.end(),
-            [](const Binding& a, const Binding& b) { return a.hash != b.hash ? a.hash < b.hash : a.leaf < b.leaf; });
+  std::sort(bindings_.begin(), bindings_.end(), [](const Binding& a, const Binding& b) {
+    if (a.hash != b.hash) return a.hash < b.hash;
+    return a.scope_begin != b.scope_begin ? a.scope_begin < b.scope_begin : a.leaf < b.leaf;
+  });
+  LinkScopes();
+}
+
+// Scopes lie inside each other or apart, never across: whoever walks `outer` meets every scope around a place, and a
+// name that is declared ten thousand times costs a lookup no more than its nesting.
+void Scopes::LinkScopes() {
+  for (uint32_t i = 0; i < bindings_.size(); ++i) {
+    Binding& binding = bindings_[i];
+    binding.outer = i;
+    if (i == 0 || bindings_[i - 1].hash != binding.hash) continue;
+    if (const Binding& last = bindings_[i - 1];
+        last.scope_begin == binding.scope_begin && Node(tree_, last.leaf).text() == Node(tree_, binding.leaf).text()) {
+      if (last.outer != i - 1) binding.outer = last.outer;  // declared again: the later one hides it
+      continue;
+    }
+    for (uint32_t at = i - 1;; at = bindings_[at].outer) {
+      if (bindings_[at].scope_end >= binding.scope_end) {
+        binding.outer = at;
+        break;
+      }
+      if (bindings_[at].outer == at) break;
+    }
+  }
 }
 
 void Scopes::Visit(Node node) {
@@ -140,17 +166,17 @@ void Scopes::DeclareImports(Node import) {
 }
 
 const Binding* Scopes::Find(Node place, std::string_view name) const {
-  const uint32_t hash = HashOf(name);
-  const Binding* best = nullptr;
-  auto at = std::lower_bound(bindings_.begin(), bindings_.end(), hash,
-                             [](const Binding& binding, uint32_t h) { return binding.hash < h; });
-  for (; at != bindings_.end() && at->hash == hash; ++at) {
-    if (place.id() < at->scope_begin || place.id() >= at->scope_end) continue;
-    if (best != nullptr && at->scope_begin < best->scope_begin) continue;
-    if (Node(tree_, at->leaf).text() != name) continue;
-    best = &*at;
+  // The last binding of the name whose scope begins before the place; then outwards until one holds the place.
+  const std::pair<uint32_t, uint32_t> key{HashOf(name), place.id()};
+  auto at = std::upper_bound(bindings_.begin(), bindings_.end(), key, [](const auto& k, const Binding& binding) {
+    return k.first != binding.hash ? k.first < binding.hash : k.second < binding.scope_begin;
+  });
+  if (at == bindings_.begin() || (--at)->hash != key.first) return nullptr;
+  for (uint32_t index = static_cast<uint32_t>(at - bindings_.begin());; index = bindings_[index].outer) {
+    const Binding& binding = bindings_[index];
+    if (place.id() < binding.scope_end && Node(tree_, binding.leaf).text() == name) return &binding;
+    if (binding.outer == index) return nullptr;
   }
-  return best;
 }
 
 }  // namespace assay::code_analysis

@@ -19,6 +19,8 @@ struct Binding {
   uint32_t scope_begin = 0;  // node ids for which the name is visible
   uint32_t scope_end = 0;
   BindingKind kind = BindingKind::kVariable;
+  // The nearest binding of the same hash before this one whose scope holds this scope; itself when there is none.
+  uint32_t outer = 0;
 };
 
 // Immutable after construction; any thread may read it.
@@ -39,8 +41,10 @@ class Scopes {
   void DeclareImports(Node import);
   void Visit(Node node);
 
+  void LinkScopes();
+
   const SyntaxTree* tree_ = nullptr;
-  std::vector<Binding> bindings_;  // by hash, then place
+  std::vector<Binding> bindings_;  // by hash, then the beginning of the scope, then place
 };
 
 }  // namespace assay::code_analysis

@@ -428,6 +428,10 @@ Value Values::OfCall(Node call) {
   if (!target.origin.empty()) {
     if (target.origin == "util.promisify" || target.origin == "Object.freeze" || target.origin == "Promise.resolve")
       return Resolve(ArgumentOf(call, 0));
+    if (target.origin == "Promise" && call.Is(Kind::kNew)) {
+      const Value kept = KeptBy(call);
+      if (Known(kept)) return kept;
+    }
     if (target.origin == "Object.assign" && ArgumentOf(call, 0)) {
       const Value first = Resolve(ArgumentOf(call, 0));
       if (!first.node.Is(Kind::kObject) || first.node.first_child()) return first;
@@ -443,6 +447,22 @@ Value Values::OfCall(Node call) {
     }
   }
   return {.node = call, .origin = "", .exports = {}};
+}
+
+// What `new Promise((resolve) => … resolve(x) …)` is kept with.
+Value Values::KeptBy(Node promise) {
+  const Node executor = ArgumentOf(promise, 0).Bare();
+  const auto parameters = ParametersOf(executor);
+  if (!executor.IsFunction() || parameters.empty()) return {};
+  const std::string_view keep = ParameterName(parameters[0]);
+  size_t seen = 0;
+  for (Node call : executor.tree()->AllInside(Kind::kCall, executor)) {
+    if (++seen > kMaxMembers) break;
+    if (CalleeName(call) != keep || !CalleeOf(call).Is(Kind::kIdentifier) || !ArgumentOf(call, 0)) continue;
+    const Value value = Resolve(ArgumentOf(call, 0));
+    if (value.node.Is(Kind::kObject) || value.node.IsFunction() || !value.origin.empty()) return value;
+  }
+  return {};
 }
 
 // What a local function returns, when that is one thing of substance.

@@ -58,6 +58,7 @@ class Values {
   Value OfImport(Node identifier, const Binding& binding);
   Value OfTarget(const Target& target, std::string_view name);
   Value OfCall(Node call);
+  Value KeptBy(Node promise);
   Value OfLocalCall(Node call, Node function);
   Value OfThis(Node node);
   Value OfEither(Node first, Node second);

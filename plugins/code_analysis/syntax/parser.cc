@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <ctime>
 
 namespace assay::code_analysis {
 
@@ -21,14 +22,22 @@ struct Progress {
   const Arena* arena;
   const ParseLimits* limits;
   std::chrono::steady_clock::time_point end;
+  std::chrono::nanoseconds cpu_end;
   const char* reason = nullptr;
 };
+
+std::chrono::nanoseconds ThreadTime() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
 
 bool ReportProgress(TSParseState* state) {
   auto* progress = static_cast<Progress*>(state->payload);
   if (progress->arena->used() > progress->limits->max_arena_bytes) {
     progress->reason = "needs more memory to parse than a file may take";
-  } else if (std::chrono::steady_clock::now() > progress->end) {
+  } else if (std::chrono::steady_clock::now() > progress->end && ThreadTime() > progress->cpu_end) {
+    // A busy machine must not change what is read: what counts is the time this thread has had.
     progress->reason = "takes too long to parse";
   } else if (progress->limits->should_stop && progress->limits->should_stop()) {
     progress->reason = "the analysis was stopped";
@@ -77,6 +86,11 @@ bool IsUtf8(std::string_view bytes) {
   return true;
 }
 
+// The comment a compiler leaves at the end, with the whole map in it; the code above it is as readable as ever.
+bool IsSourceMap(std::string_view line) {
+  return line.substr(0, 21) == "//# sourceMappingURL=" || line.substr(0, 21) == "//@ sourceMappingURL=";
+}
+
 // Generated code says nothing about how a person writes: very long lines, or many of them.
 bool LooksMinified(std::string_view path, std::string_view bytes) {
   if (path.find(".min.") != std::string_view::npos) return true;
@@ -87,16 +101,20 @@ bool LooksMinified(std::string_view path, std::string_view bytes) {
       top.find("webpackBootstrap") != std::string_view::npos || top.find("webpackChunk") != std::string_view::npos) {
     return true;
   }
-  size_t in_long_lines = 0;
+  size_t in_long_lines = 0, maps = 0;
   size_t begin = 0;
   while (begin < bytes.size()) {
     const void* newline = std::memchr(bytes.data() + begin, '\n', bytes.size() - begin);
     const size_t end = newline == nullptr ? bytes.size() : static_cast<const char*>(newline) - bytes.data();
     // Long strings and data URIs happen in ordinary code; long lines full of punctuation do not.
-    if (end - begin > 1000) in_long_lines += end - begin;
+    if (IsSourceMap(bytes.substr(begin, end - begin))) {
+      maps += end - begin;
+    } else if (end - begin > 1000) {
+      in_long_lines += end - begin;
+    }
     begin = end + 1;
   }
-  return in_long_lines * 2 > bytes.size();
+  return in_long_lines * 2 > bytes.size() - maps;
 }
 
 }  // namespace
@@ -116,8 +134,8 @@ std::string FileParser::Parse(Language language, const ParseLimits& limits, Synt
   // Neither parser nor tree is deleted: the arena drops both with everything they refer to.
   TSParser* parser = ts_parser_new();
   ts_parser_set_language(parser, grammar.language);
-  Progress progress{&arena_, &limits,
-                    std::chrono::steady_clock::now() + std::chrono::microseconds(limits.max_microseconds), nullptr};
+  const std::chrono::microseconds longest(limits.max_microseconds);
+  Progress progress{&arena_, &limits, std::chrono::steady_clock::now() + longest, ThreadTime() + longest, nullptr};
   const TSInput input{.payload = &bytes, .read = ReadWhole, .encoding = TSInputEncodingUTF8, .decode = nullptr};
   const TSTree* parsed =
       ts_parser_parse_with_options(parser, nullptr, input, {.payload = &progress, .progress_callback = ReportProgress});

@@ -14,10 +14,6 @@ uint32_t HashOf(std::string_view name) {
   return hash;
 }
 
-bool HasOperator(Kind kind) {
-  return kind == Kind::kBinary || kind == Kind::kUnary || kind == Kind::kUpdate || kind == Kind::kAugmentedAssignment;
-}
-
 void AppendUtf8(uint32_t code, std::string& out) {
   if (code < 0x80) {
     out.push_back(static_cast<char>(code));
@@ -167,36 +163,7 @@ bool AppendPath(Node node, int depth, std::string& out) {
 
 }  // namespace
 
-Kind Node::kind() const { return id_ == 0 ? Kind::kNone : tree_->record(id_).kind; }
-Field Node::field() const { return id_ == 0 ? Field::kNone : tree_->record(id_).field; }
-Operator Node::op() const {
-  return HasOperator(kind()) ? static_cast<Operator>(tree_->record(id_).bits) : Operator::kNone;
-}
-bool Node::Has(uint16_t attribute) const {
-  return id_ != 0 && !HasOperator(kind()) && (tree_->record(id_).bits & attribute) != 0;
-}
-std::string_view Node::text() const {
-  if (id_ == 0) return {};
-  return tree_->file().bytes.substr(tree_->record(id_).begin, tree_->record(id_).length);
-}
-uint32_t Node::begin() const { return id_ == 0 ? 0 : tree_->record(id_).begin; }
-uint32_t Node::end() const { return id_ == 0 ? 0 : tree_->record(id_).begin + tree_->record(id_).length; }
 uint32_t Node::line() const { return id_ == 0 ? 0 : tree_->LineAt(begin()); }
-Node Node::parent() const { return id_ == 0 ? Node() : Node(tree_, tree_->record(id_).parent); }
-Node Node::first_child() const {
-  return id_ != 0 && tree_->record(id_).subtree_end > id_ + 1 ? Node(tree_, id_ + 1) : Node();
-}
-Node Node::next_sibling() const {
-  if (id_ <= 1) return {};
-  const uint32_t next = tree_->record(id_).subtree_end;
-  return next < tree_->record(tree_->record(id_).parent).subtree_end ? Node(tree_, next) : Node();
-}
-Node Node::operator[](Field field) const {
-  for (Node child = first_child(); child; child = child.next_sibling()) {
-    if (child.field() == field) return child;
-  }
-  return {};
-}
 Node Node::child(uint32_t position) const {
   Node child = first_child();
   while (child && position-- > 0) child = child.next_sibling();
@@ -206,11 +173,6 @@ uint32_t Node::child_count() const {
   uint32_t count = 0;
   for (Node child = first_child(); child; child = child.next_sibling()) ++count;
   return count;
-}
-Node Node::Bare() const {
-  Node node = *this;
-  while (node.Is(Kind::kParenthesized) || node.Is(Kind::kCast)) node = node.first_child();
-  return node;
 }
 Node Node::Enclosing(Kind kind) const {
   Node node = parent();
@@ -222,26 +184,6 @@ Node Node::EnclosingFunction() const {
   while (node && !node.IsFunction()) node = node.parent();
   return node;
 }
-bool Node::Contains(Node other) const {
-  return id_ != 0 && other.id_ != 0 && tree_ == other.tree_ && other.id_ >= id_ &&
-         other.id_ < tree_->record(id_).subtree_end;
-}
-bool Node::IsFunction() const {
-  switch (kind()) {
-    case Kind::kFunctionDeclaration:
-    case Kind::kFunctionExpression:
-    case Kind::kArrow:
-    case Kind::kMethod:
-      return true;
-    default:
-      return false;
-  }
-}
-ChildRange Node::Children() const { return ChildRange(first_child()); }
-DescendantRange Node::Descendants() const {
-  return id_ == 0 ? DescendantRange(tree_, 0, 0) : DescendantRange(tree_, id_ + 1, tree_->record(id_).subtree_end);
-}
-
 std::vector<Node> SyntaxTree::Find(const std::vector<Named>& names, std::string_view name) const {
   std::vector<Node> found;
   const uint32_t hash = HashOf(name);
@@ -345,9 +287,16 @@ std::string_view NameOf(Node node) {
 }
 
 Node CalleeOf(Node call) {
-  if (call.Is(Kind::kCall)) return call[Field::kFunction].Bare();
-  if (call.Is(Kind::kNew)) return call[Field::kConstructor].Bare();
-  return {};
+  Node callee;
+  if (call.Is(Kind::kCall)) callee = call[Field::kFunction].Bare();
+  if (call.Is(Kind::kNew)) callee = call[Field::kConstructor].Bare();
+  // Compilers write `(0, module.name)(…)` so that the function is called without `this`.
+  if (callee.Is(Kind::kSequence)) {
+    Node last;
+    for (Node child : callee.Children()) last = child;
+    callee = last.Bare();
+  }
+  return callee;
 }
 
 std::string_view CalleeName(Node call) {

@@ -366,6 +366,77 @@ class DescendantRange {
   uint32_t begin_, end_;
 };
 
+// ---- accessors, here because every walk of the analysis is made of them ----
+
+namespace internal {
+
+inline bool HasOperator(Kind kind) {
+  return kind == Kind::kBinary || kind == Kind::kUnary || kind == Kind::kUpdate || kind == Kind::kAugmentedAssignment;
+}
+
+// Lists of many children, none of which has a field.
+inline bool IsPlainList(Kind kind) {
+  return kind == Kind::kProgram || kind == Kind::kBlock || kind == Kind::kArguments || kind == Kind::kArray ||
+         kind == Kind::kObject || kind == Kind::kSwitchBody || kind == Kind::kTemplate;
+}
+
+}  // namespace internal
+
+inline Kind Node::kind() const { return id_ == 0 ? Kind::kNone : tree_->record(id_).kind; }
+inline Field Node::field() const { return id_ == 0 ? Field::kNone : tree_->record(id_).field; }
+inline Operator Node::op() const {
+  return internal::HasOperator(kind()) ? static_cast<Operator>(tree_->record(id_).bits) : Operator::kNone;
+}
+inline bool Node::Has(uint16_t attribute) const {
+  return id_ != 0 && !internal::HasOperator(kind()) && (tree_->record(id_).bits & attribute) != 0;
+}
+inline std::string_view Node::text() const {
+  if (id_ == 0) return {};
+  return tree_->file().bytes.substr(tree_->record(id_).begin, tree_->record(id_).length);
+}
+inline uint32_t Node::begin() const { return id_ == 0 ? 0 : tree_->record(id_).begin; }
+inline uint32_t Node::end() const { return id_ == 0 ? 0 : tree_->record(id_).begin + tree_->record(id_).length; }
+inline Node Node::parent() const { return id_ == 0 ? Node() : Node(tree_, tree_->record(id_).parent); }
+inline Node Node::first_child() const {
+  return id_ != 0 && tree_->record(id_).subtree_end > id_ + 1 ? Node(tree_, id_ + 1) : Node();
+}
+inline Node Node::next_sibling() const {
+  if (id_ <= 1) return {};
+  const uint32_t next = tree_->record(id_).subtree_end;
+  return next < tree_->record(tree_->record(id_).parent).subtree_end ? Node(tree_, next) : Node();
+}
+inline Node Node::operator[](Field field) const {
+  if (internal::IsPlainList(kind())) return {};
+  for (Node child = first_child(); child; child = child.next_sibling()) {
+    if (child.field() == field) return child;
+  }
+  return {};
+}
+inline Node Node::Bare() const {
+  Node node = *this;
+  while (node.Is(Kind::kParenthesized) || node.Is(Kind::kCast)) node = node.first_child();
+  return node;
+}
+inline bool Node::Contains(Node other) const {
+  return id_ != 0 && other.id_ != 0 && tree_ == other.tree_ && other.id_ >= id_ &&
+         other.id_ < tree_->record(id_).subtree_end;
+}
+inline bool Node::IsFunction() const {
+  switch (kind()) {
+    case Kind::kFunctionDeclaration:
+    case Kind::kFunctionExpression:
+    case Kind::kArrow:
+    case Kind::kMethod:
+      return true;
+    default:
+      return false;
+  }
+}
+inline ChildRange Node::Children() const { return ChildRange(first_child()); }
+inline DescendantRange Node::Descendants() const {
+  return id_ == 0 ? DescendantRange(tree_, 0, 0) : DescendantRange(tree_, id_ + 1, tree_->record(id_).subtree_end);
+}
+
 // ---- reading expressions; all take "none" and answer with nothing ----
 
 // The value of a string literal, or of a template without substitutions. Escapes are resolved.

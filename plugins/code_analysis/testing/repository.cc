@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <map>
+
 #include "plugins/code_analysis/model/analyser.h"
 
 namespace assay::code_analysis::testing {
@@ -46,8 +49,35 @@ std::string CheckRun::WhyNot() const {
   return report.observations.empty() || Observed() ? std::string() : report.observations[0].rationale;
 }
 
+namespace {
+
+struct SeenCases {
+  std::set<size_t> found, not_found;  // hashes of the repositories
+};
+
+std::map<std::string, SeenCases, std::less<>>& Seen() {
+  static auto* seen = new std::map<std::string, SeenCases, std::less<>>();
+  return *seen;
+}
+
+}  // namespace
+
+void CountCase(std::string_view id, const Files& files, bool found) {
+  std::string all;
+  for (const auto& [path, text] : files) all += path + '\n' + text + '\n';
+  SeenCases& seen = Seen()[std::string(id)];
+  (found ? seen.found : seen.not_found).insert(std::hash<std::string>()(all));
+}
+
+CaseCount CasesOf(std::string_view id) {
+  const auto seen = Seen().find(id);
+  if (seen == Seen().end()) return {};
+  return {.found = seen->second.found.size(), .not_found = seen->second.not_found.size()};
+}
+
 CheckRun RunCheck(std::string_view id, Files files, std::set<std::string> given) {
   CheckRun run;
+  const Files copy = files;
   run.repository = std::make_shared<Repository>(std::move(files), std::move(given));
   const Check* check = FindCheck(id);
   if (check == nullptr) {
@@ -56,6 +86,7 @@ CheckRun RunCheck(std::string_view id, Files files, std::set<std::string> given)
   }
   Reporter reporter(*check, run.report);
   check->run(run.repository->model(), reporter);
+  CountCase(id, copy, !run.report.findings.empty() || (run.Observed() && run.report.observations[0].value < 0.5));
   return run;
 }
 

@@ -47,6 +47,15 @@ struct CheckRun {
 
 CheckRun RunCheck(std::string_view id, Files files, std::set<std::string> given = {});
 
+// How many different repositories of this run's tests a check found something in, and how many it did not.
+struct CaseCount {
+  size_t found = 0;
+  size_t not_found = 0;
+};
+CaseCount CasesOf(std::string_view id);
+// For what is no Check of the catalog (A1, the route table); RunCheck counts by itself.
+void CountCase(std::string_view id, const Files& files, bool found);
+
 // package.json with these dependencies ("express": "^4.18.0" must be among them if it is wanted).
 std::string PackageJson(std::initializer_list<std::pair<const char*, const char*>> dependencies);
 
