@@ -156,6 +156,7 @@ void ShardStep::Succeed(const EvaluationFinished& finished, EvaluationRow& evalu
   evaluation.set_result_digest(finished.result_digest());
   evaluation.set_fault_domain(Evaluation::FAULT_DOMAIN_UNSPECIFIED);
   End(Evaluation::SUCCEEDED, finished.reason(), evaluation);
+  if (finished.pure()) OfferResult(subject, evaluation);
   Advance(subject);
   Store(subject, absl::StrCat(evaluation.evaluator(), ": done"));
 }

@@ -37,6 +37,7 @@ absl::Status ShardStep::OnErasure() {
   }
   ASSAY_RETURN_IF_ERROR(ErasePrefix(kIndexTable, absl::StrCat("speaks/", prefix)));
   ASSAY_RETURN_IF_ERROR(ErasePrefix(kIndexTable, absl::StrCat("source/", prefix)));
+  ASSAY_RETURN_IF_ERROR(ErasePrefix(kIndexTable, ReusePrefix(tenant_, candidate_)));
   rows_.Delete(kCandidateTable, Key(tenant_, candidate_));
 
   storage::v1::OutboxRow blobs;

@@ -75,6 +75,14 @@ std::string AssessedPrefix(absl::string_view tenant, absl::string_view candidate
   return absl::StrCat("assessed/", tenant, "/", candidate_key, "/", assessment_key, "/");
 }
 
+std::string ReusePrefix(absl::string_view tenant, absl::string_view candidate_key) {
+  return absl::StrCat("reuse/", Key(tenant, candidate_key), "/");
+}
+
+std::string ReuseKey(absl::string_view tenant, absl::string_view candidate_key, absl::string_view question) {
+  return ReusePrefix(tenant, candidate_key) + std::string(question);
+}
+
 std::string RecentPrefix(absl::string_view tenant) { return absl::StrCat("recent/", tenant, "/"); }
 
 std::string HistoryPrefix(absl::string_view tenant, absl::string_view candidate_key) {

@@ -51,6 +51,9 @@ std::string SpeaksKey(absl::string_view tenant, absl::string_view candidate_key,
 std::string SourcePrefix(absl::string_view tenant, absl::string_view candidate_key, absl::string_view assessment_key,
                          int kind, absl::string_view source_key);
 std::string AssessedPrefix(absl::string_view tenant, absl::string_view candidate_key, absl::string_view assessment_key);
+// The evaluation whose result the same question of the candidate may take over; `question` is a digest.
+std::string ReusePrefix(absl::string_view tenant, absl::string_view candidate_key);
+std::string ReuseKey(absl::string_view tenant, absl::string_view candidate_key, absl::string_view question);
 std::string RecentPrefix(absl::string_view tenant);
 std::string HistoryPrefix(absl::string_view tenant, absl::string_view candidate_key);
 std::string IdKey(absl::string_view tenant, absl::string_view submission_id);

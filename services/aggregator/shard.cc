@@ -216,22 +216,30 @@ absl::Status ShardStep::RecomputeReadiness(absl::string_view assessment_key) {
   }
   ASSAY_ASSIGN_OR_RETURN(CountedEvidence evidence,
                          CollectEvidence(rows_, tenant_, candidate_, assessment_key, *assessment));
-  const v1::Readiness readiness = context_.domain->Fold(*framework, assessment->framework_digest(), evidence);
+  storage::v1::ReadinessRecordBytes record;
+  record.set_readiness(
+      SerializeRow(context_.domain->Fold(*framework, assessment->framework_digest(), evidence)));
 
-  ASSAY_ASSIGN_OR_RETURN(std::optional<storage::v1::ReadinessRow> before,
-                         rows_.Find<storage::v1::ReadinessRow>(kReadinessTable, key));
-  if (before && SerializeRow(before->record().readiness()) == SerializeRow(readiness)) return absl::OkStatus();
-  storage::v1::ReadinessRow row;
-  row.mutable_record()->set_epoch(meta_.epoch());
-  row.mutable_record()->set_version(static_cast<uint64_t>(offset_));
-  *row.mutable_record()->mutable_readiness() = readiness;
+  ASSAY_ASSIGN_OR_RETURN(const std::optional<storage::v1::ReadinessRowBytes> before,
+                         rows_.Find<storage::v1::ReadinessRowBytes>(kReadinessTable, key));
+  if (before) {
+    storage::v1::ReadinessRecordBytes known;
+    if (!known.ParseFromString(before->record())) {
+      return absl::DataLossError(absl::StrCat("the readiness of assessment ", key, " cannot be read"));
+    }
+    if (known.readiness() == record.readiness()) return absl::OkStatus();
+  }
+  record.set_epoch(meta_.epoch());
+  record.set_version(static_cast<uint64_t>(offset_));
+  storage::v1::ReadinessRowBytes row;
+  row.set_record(SerializeRow(record));
   row.set_framework_digest(assessment->framework_digest());
   rows_.Put(kReadinessTable, key, row);
 
+  // Says that there is news, not which: a value is absolute, and whoever looks later may as well see a later one.
   storage::v1::ChangeRow step;
   step.set_assessment_key(std::string(assessment_key));
   step.set_change("readiness");
-  *step.mutable_readiness() = row.record();
   AppendChange(std::move(step));
   return absl::OkStatus();
 }

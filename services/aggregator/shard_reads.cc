@@ -188,24 +188,24 @@ absl::StatusOr<shard::v1::ListAssessmentsResponse> ShardReads::ListAssessments(
   return response;
 }
 
-absl::StatusOr<v1::ReadinessRecord> ShardReads::GetReadiness(const shard::v1::GetReadinessRequest& request) const {
+absl::StatusOr<std::string> ShardReads::GetReadiness(const shard::v1::GetReadinessRequest& request) const {
   const Scope& scope = request.scope();
   const std::string key = Key(scope.tenant(), scope.candidate_key(), scope.assessment_key());
-  ASSAY_ASSIGN_OR_RETURN(std::optional<storage::v1::ReadinessRow> row,
-                         rows_.Find<storage::v1::ReadinessRow>(kReadinessTable, key));
+  ASSAY_ASSIGN_OR_RETURN(std::optional<storage::v1::ReadinessRowBytes> row,
+                         rows_.Find<storage::v1::ReadinessRowBytes>(kReadinessTable, key));
   if (!row) return absl::NotFoundError("nothing was submitted for this candidate and assessment");
-  ASSAY_ASSIGN_OR_RETURN(const AssessmentRow assessment, FindAssessment(scope));
-  v1::ReadinessRecord record = std::move(*row->mutable_record());
-  AddNames(assessment, record);
-  return record;
+  return std::move(*row->mutable_record());
 }
 
 absl::StatusOr<v1::EvaluationReport> ShardReads::GetReport(const shard::v1::GetReportRequest& request) const {
   const Scope& scope = request.scope();
   ASSAY_ASSIGN_OR_RETURN(const AssessmentRow assessment, FindAssessment(scope));
-  shard::v1::GetReadinessRequest readiness;
-  *readiness.mutable_scope() = scope;
-  ASSAY_ASSIGN_OR_RETURN(v1::ReadinessRecord record, GetReadiness(readiness));
+  ASSAY_ASSIGN_OR_RETURN(std::optional<storage::v1::ReadinessRow> stored,
+                         rows_.Find<storage::v1::ReadinessRow>(
+                             kReadinessTable, Key(scope.tenant(), scope.candidate_key(), scope.assessment_key())));
+  if (!stored) return absl::NotFoundError("nothing was submitted for this candidate and assessment");
+  v1::ReadinessRecord record = std::move(*stored->mutable_record());
+  AddNames(assessment, record);
   shard::v1::ListSubmissionsRequest list;
   *list.mutable_scope() = scope;
   list.set_limit(kMaxPage);
@@ -292,6 +292,23 @@ absl::StatusOr<uint64_t> ShardReads::NextChange() const {
   return meta ? meta->next_change_sequence() : 0;
 }
 
+absl::Status ShardReads::FillReadiness(storage::v1::ChangeRow& row, v1::ReadinessRecord& record) const {
+  const std::string key = Key(row.tenant(), row.candidate_key(), row.assessment_key());
+  if (row.has_readiness()) {
+    record = std::move(*row.mutable_readiness());
+  } else {
+    ASSAY_ASSIGN_OR_RETURN(std::optional<storage::v1::ReadinessRow> present,
+                           rows_.Find<storage::v1::ReadinessRow>(kReadinessTable, key));
+    // Erased since.
+    if (!present) return absl::OkStatus();
+    record = std::move(*present->mutable_record());
+  }
+  ASSAY_ASSIGN_OR_RETURN(const std::optional<AssessmentRow> assessment,
+                         rows_.Find<AssessmentRow>(kAssessmentTable, key));
+  if (assessment) AddNames(*assessment, record);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<shard::v1::ReadChangesResponse> ShardReads::ReadChanges(
     const shard::v1::ReadChangesRequest& request) const {
   const Scope& scope = request.scope();
@@ -317,12 +334,7 @@ absl::StatusOr<shard::v1::ReadChangesResponse> ShardReads::ReadChanges(
     *change.mutable_time() = row.time();
     change.set_change(row.change());
     if (request.readiness()) {
-      *change.mutable_readiness() = std::move(*row.mutable_readiness());
-      ASSAY_ASSIGN_OR_RETURN(
-          std::optional<AssessmentRow> assessment,
-          rows_.Find<AssessmentRow>(kAssessmentTable, Key(row.tenant(), row.candidate_key(), row.assessment_key())));
-      if (!assessment) continue;
-      AddNames(*assessment, *change.mutable_readiness());
+      ASSAY_RETURN_IF_ERROR(FillReadiness(row, *change.mutable_readiness()));
       continue;
     }
     *change.mutable_submission() = std::move(*row.mutable_submission());

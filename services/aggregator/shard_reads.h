@@ -28,7 +28,8 @@ class ShardReads {
   absl::StatusOr<shard::v1::AssessmentEntry> GetAssessment(const shard::v1::GetAssessmentRequest& request) const;
   absl::StatusOr<shard::v1::ListAssessmentsResponse> ListAssessments(
       const shard::v1::ListAssessmentsRequest& request) const;
-  absl::StatusOr<v1::ReadinessRecord> GetReadiness(const shard::v1::GetReadinessRequest& request) const;
+  // A v1::ReadinessRecord in wire form, without the names of candidate and assessment: as it is stored, to be passed on.
+  absl::StatusOr<std::string> GetReadiness(const shard::v1::GetReadinessRequest& request) const;
   absl::StatusOr<v1::EvaluationReport> GetReport(const shard::v1::GetReportRequest& request) const;
   // What a digest of the candidate is; kind unspecified when no result names it. Its bytes are a blob of the candidate.
   absl::StatusOr<v1::Evidence> FindEvidence(const shard::v1::FindEvidenceRequest& request) const;
@@ -40,6 +41,8 @@ class ShardReads {
  private:
   absl::StatusOr<v1::Submission> LoadView(const storage::v1::SubmissionRow& row) const;
   absl::StatusOr<storage::v1::AssessmentRow> FindAssessment(const shard::v1::Scope& scope) const;
+  // The readiness a change tells of, with names.
+  absl::Status FillReadiness(storage::v1::ChangeRow& row, v1::ReadinessRecord& record) const;
 
   const uint32_t shard_;
   const RowReader& rows_;

@@ -47,7 +47,7 @@ class RandomLife {
         // The candidate is part of a submission's id, as with the real ids.
         shard.Accept(absl::StrCat(candidate, "-", AnyId()),
                      Below(2) == 0 ? Submission::REPOSITORY : Submission::SCORECARD,
-                     absl::StrCat("source-", Below(3)), candidate);
+                     absl::StrCat("source-", Below(3)), candidate, absl::StrCat("content-", Below(3)));
         ++next_id_;
         return;
       }
@@ -58,7 +58,9 @@ class RandomLife {
       case 4:
       case 5:
       case 6:
-        if (!work.empty()) {
+        if (!work.empty() && Below(3) == 0) {
+          shard.FinishPure(work[static_cast<size_t>(Below(static_cast<int>(work.size())))], Below(100) / 99.0);
+        } else if (!work.empty()) {
           shard.Finish(work[static_cast<size_t>(Below(static_cast<int>(work.size())))],
                        static_cast<EvaluationFinished::Outcome>(Below(11)), Below(100) / 99.0);
         }

@@ -52,6 +52,14 @@ class ShardStep {
                      absl::string_view lane, absl::string_view plugin_digest, uint32_t generation);
   absl::Status ChooseSpeaker(const SubmissionRow& changed);
 
+  // Results of pure evaluators, taken over by the same question of the same candidate: reuse_step.cc.
+  absl::Status TakeOverResults(Subject& subject);
+  absl::StatusOr<bool> TakeOver(Subject& subject, EvaluationRow& evaluation);
+  // Whether the submission, before it speaks, brings nothing but the results of the one that speaks for its source.
+  absl::StatusOr<bool> SaysTheSame(Subject& subject);
+  // Makes the result known to later submissions.
+  void OfferResult(Subject& subject, const EvaluationRow& evaluation);
+
   // Erasure: erasure_step.cc.
   absl::Status OnErasure();
   absl::Status EraseSubmission(const SubmissionRow& row);

@@ -109,6 +109,64 @@ TEST_F(ShardTest, AResultWithoutTheCapabilityOfItsAttemptIsNotCounted) {
   EXPECT_EQ(shard_.Evaluation("s1", "rubric").state(), Evaluation::RUNNING);
 }
 
+TEST_F(ShardTest, TheSameContentAgainTakesOverAPureResultAndDispatchesNothing) {
+  shard_.Accept("s1", Submission::SCORECARD, "source", "candidate", "scorecard");
+  shard_.FinishPure(*shard_.WorkOf("s1", "rubric"), 0.25);
+  shard_.Accept("s2", Submission::SCORECARD, "source", "candidate", "scorecard");
+  EXPECT_EQ(shard_.Submission("s2").state(), Submission::COMPLETED);
+  EXPECT_EQ(shard_.Submission("s1").superseded_by(), "s2");
+  EXPECT_EQ(shard_.Evaluation("s2", "rubric").result_digest(), "result of rubric: 0.25");
+  EXPECT_THAT(shard_.Evaluation("s2", "rubric").reason(), HasSubstr(shard_.Evaluation("s1", "rubric").id()));
+  EXPECT_THAT(shard_.AllWork(), IsEmpty());
+  EXPECT_FALSE(shard_.FireNextTimer()) << "what was taken over must leave no timer behind";
+  // From another source it is evidence of its own.
+  shard_.Accept("s3", Submission::SCORECARD, "another source", "candidate", "scorecard");
+  EXPECT_EQ(shard_.Submission("s3").state(), Submission::QUEUED);
+}
+
+TEST_F(ShardTest, WhatIsTakenOverCountsWhenTheEarlierSubmissionNoLongerSpeaks) {
+  shard_.Accept("s1", Submission::SCORECARD, "source", "candidate", "scorecard");
+  shard_.FinishPure(*shard_.WorkOf("s1", "rubric"), 0.25);
+  shard_.Accept("s2", Submission::SCORECARD, "source", "candidate", "another");
+  shard_.FinishPure(*shard_.WorkOf("s2", "rubric"), 0.75);
+  ASSERT_THAT(shard_.Counted(), ElementsAre("s2/rubric/criterion=0.75"));
+  shard_.Accept("s3", Submission::SCORECARD, "source", "candidate", "scorecard");
+  EXPECT_THAT(shard_.Counted(), ElementsAre("s3/rubric/criterion=0.25"));
+}
+
+TEST_F(ShardTest, OnlyPureResultsOfTheSamePersonAreTakenOver) {
+  shard_.Accept("s1", Submission::REPOSITORY, "source", "candidate", "repository");
+  shard_.FinishPure(*shard_.WorkOf("s1", "code_analysis"), 0.25);
+  Run("s1", "load_test");
+  shard_.Accept("s2", Submission::REPOSITORY, "source", "candidate", "repository");
+  EXPECT_EQ(shard_.Evaluation("s2", "code_analysis").state(), Evaluation::SUCCEEDED);
+  const auto load = shard_.WorkOf("s2", "load_test");
+  ASSERT_TRUE(load.has_value()) << "what was measured is measured again";
+  EXPECT_EQ(load->prior_results().at("code_analysis"), "result of code_analysis: 0.25");
+  shard_.Accept("s3", Submission::REPOSITORY, "source", "somebody else", "repository");
+  EXPECT_TRUE(shard_.WorkOf("s3", "code_analysis").has_value());
+}
+
+TEST_F(ShardTest, ARerunOfATakenOverResultReallyRuns) {
+  shard_.Accept("s1", Submission::SCORECARD, "source", "candidate", "scorecard");
+  shard_.FinishPure(*shard_.WorkOf("s1", "rubric"));
+  shard_.Accept("s2", Submission::SCORECARD, "source", "candidate", "scorecard");
+  event::v1::Envelope rerun = shard_.Event();
+  rerun.mutable_rerun_requested()->set_submission_id("s2");
+  shard_.Feed(rerun);
+  EXPECT_TRUE(shard_.WorkOf("s2", "rubric").has_value());
+}
+
+TEST_F(ShardTest, NothingErasedIsTakenOver) {
+  shard_.Accept("s1", Submission::SCORECARD, "source", "candidate", "scorecard");
+  shard_.FinishPure(*shard_.WorkOf("s1", "rubric"));
+  event::v1::Envelope erasure = shard_.Event();
+  erasure.mutable_erasure_requested();
+  shard_.Feed(erasure);
+  shard_.Accept("s2", Submission::SCORECARD, "source", "candidate", "scorecard");
+  EXPECT_TRUE(shard_.WorkOf("s2", "rubric").has_value());
+}
+
 TEST_F(ShardTest, AnUnfitSubmissionFailsItsEvaluationAndWhatNeedsItIsSkipped) {
   shard_.Accept("s1", Submission::REPOSITORY);
   Run("s1", "code_analysis", EvaluationFinished::SUBMISSION_FAULT);

@@ -75,10 +75,13 @@ absl::Status ShardStep::OnSubmissionAccepted(const event::v1::SubmissionAccepted
   meta_.mutable_counters()->set_submissions(meta_.counters().submissions() + 1);
   IndexSubmission(row);
   PlanEvaluations(*framework, subject);
+  ASSAY_RETURN_IF_ERROR(TakeOverResults(subject));
   Advance(subject);
   Store(subject, "accepted");
+  ASSAY_ASSIGN_OR_RETURN(const bool says_the_same, SaysTheSame(subject));
   ASSAY_RETURN_IF_ERROR(ChooseSpeaker(row));
-  return RecomputeReadiness(row.assessment_key());
+  // Equal evidence gives equal readiness: the fold, which is most of the work here, would find what is there.
+  return says_the_same ? absl::OkStatus() : RecomputeReadiness(row.assessment_key());
 }
 
 absl::Status ShardStep::NoteAssessment(const event::v1::SubmissionAccepted& accepted) {

@@ -128,13 +128,6 @@ v1::EvaluationReport Report(const plugin_host::EvaluationResult& result, const s
 absl::StatusOr<event::v1::EvaluationFinished> WriteResult(blob::BlobStore& blobs, const event::v1::Work& work,
                                                           const plugin_host::EvaluationResult& result,
                                                           const std::vector<std::string>& remarks) {
-  std::vector<absl::string_view> contents;
-  for (const plugin_host::EvidenceRecord& record : result.evidence) contents.push_back(record.content);
-  for (const plugin_host::Artifact& artifact : result.artifacts) contents.push_back(artifact.content);
-  std::sort(contents.begin(), contents.end());
-  contents.erase(std::unique(contents.begin(), contents.end()), contents.end());
-  ASSAY_RETURN_IF_ERROR(WriteBlobs(blobs, OwnerOf(work), contents));
-
   event::v1::ResultDocument document;
   document.set_evaluator(work.evaluator());
   document.set_plugin_digest(work.plugin_digest());
@@ -146,9 +139,16 @@ absl::StatusOr<event::v1::EvaluationFinished> WriteResult(blob::BlobStore& blobs
     out.set_media_type(artifact.media_type);
     out.set_size(artifact.content.size());
   }
-  ASSAY_ASSIGN_OR_RETURN(const Digest digest, blob::Put(blobs, OwnerOf(work), document.SerializeAsString()));
+  // All at once: what they name only has to be there before EvaluationFinished names the document.
+  const std::string bytes = document.SerializeAsString();
+  std::vector<absl::string_view> contents = {bytes};
+  for (const plugin_host::EvidenceRecord& record : result.evidence) contents.push_back(record.content);
+  for (const plugin_host::Artifact& artifact : result.artifacts) contents.push_back(artifact.content);
+  std::sort(contents.begin(), contents.end());
+  contents.erase(std::unique(contents.begin(), contents.end()), contents.end());
+  ASSAY_RETURN_IF_ERROR(WriteBlobs(blobs, OwnerOf(work), contents));
   event::v1::EvaluationFinished finished = Fold(work, result);
-  finished.set_result_digest(digest.ToString());
+  finished.set_result_digest(Digest::Of(bytes).ToString());
   return finished;
 }
 

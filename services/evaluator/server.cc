@@ -76,6 +76,11 @@ class RunningServer final : public Server {
 
   const std::vector<OfferedPlugin>& plugins() const override { return plugins_; }
 
+  absl::StatusOr<Digest> ContentDigest(const blob::Owner& owner, const Digest& archive) override {
+    ASSAY_ASSIGN_OR_RETURN(const auto decoded, inputs_.Decode(owner, archive));
+    return decoded->pack.content_digest();
+  }
+
   void Cancel(absl::string_view submission_id) override {
     absl::MutexLock lock(&mutex_);
     intake_.Cancel(std::string(submission_id));

@@ -103,6 +103,10 @@ class Server {
   // What the plugin folder offers; constant.
   virtual const std::vector<OfferedPlugin>& plugins() const = 0;
 
+  // Content digest of an uploaded archive; blocks. The archive stays decoded for the evaluation that follows, as long as
+  // there is room. NOT_FOUND: no such blob; INVALID_ARGUMENT and RESOURCE_EXHAUSTED: the archive is unfit.
+  virtual absl::StatusOr<Digest> ContentDigest(const blob::Owner& owner, const Digest& archive) = 0;
+
   // Ends everything of that submission that runs or waits here, within 2 s; each attempt finishes as CANCELLED. Nothing
   // there is fine. Whoever applies CancelRequested calls it.
   virtual void Cancel(absl::string_view submission_id) = 0;

@@ -234,14 +234,11 @@ TEST_F(EvaluatorTest, AJournalThatIsAwayForAWhileGetsTheRecordLater) {
 TEST_F(EvaluatorTest, ABlobStoreThatIsFullLeavesNoHalfResult) {
   StartServer();
   const std::string blob = Upload({{"package.json", "{}"}});
-  Give(NewWork("example_license", blob, "e1"));
-  ASSERT_EQ(FinishOf("e1").outcome(), Finished::SUCCEEDED);
-  // The pack and the result are kept; only storing goes to the disk now.
-  event::v1::Work work = NewWork("example_license", blob, "e2");
-  work.set_evaluator("example_license");
+  // Stays decoded, so that only storing goes to the disk afterwards.
+  ASSERT_THAT(server_->ContentDigest(owner_, *Digest::Parse(blob)), IsOk());
   blobs_.FailNext(absl::ResourceExhaustedError("disk quota"));
-  Give(work);
-  const Finished finished = FinishOf("e2");
+  Give(NewWork("example_license", blob, "e1"));
+  const Finished finished = FinishOf("e1");
   EXPECT_EQ(finished.outcome(), Finished::PLATFORM_FAULT);
   EXPECT_EQ(finished.result_digest(), "");
 }

@@ -24,23 +24,27 @@ uint64_t PackBytes(const archive::Pack& pack) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const archive::DecodedArchive>> InputLoader::Decode(const blob::Owner& owner,
-                                                                                   const std::string& digest,
-                                                                                   absl::string_view what) {
+                                                                                   const Digest& archive) {
   // Blobs belong to a candidate, and so does what is made of them.
-  const std::string key = absl::StrCat(owner.tenant, "/", owner.candidate_key, "/", digest);
+  const std::string key = absl::StrCat(owner.tenant, "/", owner.candidate_key, "/", archive.ToHex());
   if (auto kept = packs_.Find(key)) return kept;
-  ASSAY_ASSIGN_OR_RETURN(const Digest name, Digest::Parse(digest));
-  ASSAY_ASSIGN_OR_RETURN(const UniqueFd blob, blobs_.Open(owner, name));
-  absl::StatusOr<archive::DecodedArchive> decoded = archive::DecodeArchive(launcher_, blob, decode_);
-  if (!decoded.ok()) {
-    absl::Status status = Annotate(decoded.status(), what);
-    if (absl::IsInvalidArgument(status) || absl::IsResourceExhausted(status))
-      status.SetPayload(kSubmissionFault, absl::Cord());
-    return status;
-  }
-  auto kept = std::make_shared<const archive::DecodedArchive>(*std::move(decoded));
+  ASSAY_ASSIGN_OR_RETURN(const UniqueFd blob, blobs_.Open(owner, archive));
+  ASSAY_ASSIGN_OR_RETURN(archive::DecodedArchive decoded, archive::DecodeArchive(launcher_, blob, decode_));
+  auto kept = std::make_shared<const archive::DecodedArchive>(std::move(decoded));
   packs_.Insert(key, kept, PackBytes(kept->pack));
   return kept;
+}
+
+absl::StatusOr<std::shared_ptr<const archive::DecodedArchive>> InputLoader::DecodeFor(const blob::Owner& owner,
+                                                                                      const std::string& digest,
+                                                                                      absl::string_view what) {
+  ASSAY_ASSIGN_OR_RETURN(const Digest name, Digest::Parse(digest));
+  absl::StatusOr<std::shared_ptr<const archive::DecodedArchive>> decoded = Decode(owner, name);
+  if (decoded.ok()) return decoded;
+  absl::Status status = Annotate(decoded.status(), what);
+  if (absl::IsInvalidArgument(status) || absl::IsResourceExhausted(status))
+    status.SetPayload(kSubmissionFault, absl::Cord());
+  return status;
 }
 
 std::string OneElementPerLine(absl::string_view json) {
@@ -69,9 +73,9 @@ absl::StatusOr<SubmissionInputs> InputLoader::Load(const event::v1::Work& work) 
   const blob::Owner owner = {work.tenant(), work.candidate_key()};
   SubmissionInputs inputs;
   if (work.kind() == v1::Submission::REPOSITORY) {
-    ASSAY_ASSIGN_OR_RETURN(inputs.archive, Decode(owner, work.blob_digest(), "archive"));
+    ASSAY_ASSIGN_OR_RETURN(inputs.archive, DecodeFor(owner, work.blob_digest(), "archive"));
     if (!work.base_blob_digest().empty()) {
-      ASSAY_ASSIGN_OR_RETURN(inputs.base, Decode(owner, work.base_blob_digest(), "base archive"));
+      ASSAY_ASSIGN_OR_RETURN(inputs.base, DecodeFor(owner, work.base_blob_digest(), "base archive"));
     }
   } else {
     ASSAY_ASSIGN_OR_RETURN(const Digest name, Digest::Parse(work.blob_digest()));

@@ -45,13 +45,16 @@ class InputLoader {
   // INVALID_ARGUMENT and RESOURCE_EXHAUSTED with the payload kSubmissionFault are about the archive: the submission is
   // unfit. Everything else is the platform's fault.
   absl::StatusOr<SubmissionInputs> Load(const event::v1::Work& work);
+  // An uploaded archive, decoded, or as it was decoded before; blocks. NOT_FOUND: no such blob; INVALID_ARGUMENT and
+  // RESOURCE_EXHAUSTED: the archive is unfit; anything else is the platform's fault.
+  absl::StatusOr<std::shared_ptr<const archive::DecodedArchive>> Decode(const blob::Owner& owner, const Digest& archive);
 
   static constexpr char kSubmissionFault[] = "assay.evaluator/submission_fault";
 
  private:
-  absl::StatusOr<std::shared_ptr<const archive::DecodedArchive>> Decode(const blob::Owner& owner,
-                                                                        const std::string& digest,
-                                                                        absl::string_view what);
+  absl::StatusOr<std::shared_ptr<const archive::DecodedArchive>> DecodeFor(const blob::Owner& owner,
+                                                                           const std::string& digest,
+                                                                           absl::string_view what);
 
   blob::BlobStore& blobs_;
   FrameworkSource& frameworks_;

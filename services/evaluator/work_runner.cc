@@ -131,7 +131,7 @@ Finished WorkRunner::Evaluate(const event::v1::Work& work, const plugin_host::Ca
     return Ended(submission ? Finished::SUBMISSION_FAULT : Finished::PLATFORM_FAULT, inputs.status().message());
   }
   if (declared->pure()) {
-    if (const auto kept = results_.Find(CacheKey(work))) return Store(work, *kept, *inputs);
+    if (const auto kept = results_.Find(CacheKey(work))) return Store(work, *kept, *inputs, /*pure=*/true);
   }
   ProgressGate gate(parts_.journal, work, parts_.clock, progress_interval_);
   if (!Asks(package->manifest, ASSAY_EXT_LOADGEN)) return RunPlugin(work, package, *inputs, gate, cancellation);
@@ -178,8 +178,9 @@ Finished WorkRunner::RunPlugin(const event::v1::Work& work,
   Finished finished;
   if (outcome.outcome == Finished::SUCCEEDED) {
     auto result = std::make_shared<const plugin_host::EvaluationResult>(std::move(outcome.result));
-    finished = Store(work, *result, inputs);
-    if (package->Find(work.evaluator())->pure()) results_.Insert(CacheKey(work), result, ResultBytes(*result));
+    const bool pure = package->Find(work.evaluator())->pure();
+    finished = Store(work, *result, inputs, pure);
+    if (pure) results_.Insert(CacheKey(work), result, ResultBytes(*result));
   } else {
     finished = Ended(outcome.outcome, outcome.reason);
   }
@@ -189,11 +190,14 @@ Finished WorkRunner::RunPlugin(const event::v1::Work& work,
 }
 
 Finished WorkRunner::Store(const event::v1::Work& work, const plugin_host::EvaluationResult& result,
-                           const SubmissionInputs& inputs) {
+                           const SubmissionInputs& inputs, bool pure) {
   // Said once for a submission: by the evaluators that come first.
   const bool first = inputs.prior.empty() && inputs.archive != nullptr;
   auto stored = WriteResult(parts_.blobs, work, result, first ? inputs.archive->remarks : std::vector<std::string>());
-  if (stored.ok()) return *std::move(stored);
+  if (stored.ok()) {
+    stored->set_pure(pure);
+    return *std::move(stored);
+  }
   return Ended(Finished::PLATFORM_FAULT, absl::StrCat("the result could not be stored: ", stored.status().message()));
 }
 

@@ -42,7 +42,7 @@ class WorkRunner {
                                           const SubmissionInputs& inputs, ProgressGate& gate,
                                           const plugin_host::Cancellation& cancellation);
   event::v1::EvaluationFinished Store(const event::v1::Work& work, const plugin_host::EvaluationResult& result,
-                                      const SubmissionInputs& inputs);
+                                      const SubmissionInputs& inputs, bool pure);
 
   const Parts parts_;
   const absl::Duration progress_interval_;

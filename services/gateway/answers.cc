@@ -128,15 +128,28 @@ absl::StatusOr<v1::ListAssessmentsResponse> Answers::ListAssessments(const rpc::
   return response;
 }
 
-absl::StatusOr<v1::ReadinessRecord> Answers::GetReadiness(const rpc::Identity& caller, const v1::GetReadinessRequest& request,
-                                                          absl::Time deadline) const {
+std::string ReadinessNames(const std::string& candidate, absl::string_view assessment) {
+  v1::ReadinessRecord names;
+  names.set_candidate(candidate);
+  names.set_assessment(std::string(assessment));
+  return names.SerializeAsString();
+}
+
+absl::StatusOr<std::vector<std::string>> Answers::GetReadiness(const rpc::Identity& caller,
+                                                               const v1::GetReadinessRequest& request,
+                                                               absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   ASSAY_ASSIGN_OR_RETURN(Subject subject,
                          SubjectOf(backend_, caller.tenant, request.candidate(), OrMain(request.assessment())));
   ASSAY_RETURN_IF_ERROR(WaitForToken(backend_, request.read_token(), subject));
   shard::v1::GetReadinessRequest get;
   *get.mutable_scope() = subject.scope;
-  return backend_.shards.GetReadiness(subject.shard, get, WaitUntil(backend_, deadline));
+  ASSAY_ASSIGN_OR_RETURN(std::string record,
+                         backend_.shards.GetReadiness(subject.shard, get, WaitUntil(backend_, deadline)));
+  std::vector<std::string> pieces;
+  pieces.push_back(std::move(record));
+  pieces.push_back(ReadinessNames(request.candidate(), OrMain(request.assessment())));
+  return pieces;
 }
 
 absl::StatusOr<v1::EvaluationReport> Answers::GetReport(const rpc::Identity& caller,

@@ -30,8 +30,11 @@ class Answers {
   absl::StatusOr<v1::ListAssessmentsResponse> ListAssessments(const rpc::Identity& caller,
                                                               const v1::ListAssessmentsRequest& request,
                                                               absl::Time deadline) const;
-  absl::StatusOr<v1::ReadinessRecord> GetReadiness(const rpc::Identity& caller, const v1::GetReadinessRequest& request,
-                                                   absl::Time deadline) const;
+  // A v1::ReadinessRecord in wire form, in pieces: what stands in the store is sent as it is. Waits only for a read
+  // token.
+  absl::StatusOr<std::vector<std::string>> GetReadiness(const rpc::Identity& caller,
+                                                        const v1::GetReadinessRequest& request,
+                                                        absl::Time deadline) const;
   absl::StatusOr<v1::ExplainReadinessResponse> Explain(const rpc::Identity& caller,
                                                        const v1::ExplainReadinessRequest& request,
                                                        absl::Time deadline) const;
@@ -53,6 +56,9 @@ class Answers {
  private:
   const Backend& backend_;
 };
+
+// What a shard's v1::ReadinessRecord in wire form lacks, to stand behind it: the names, as the caller asked with them.
+std::string ReadinessNames(const std::string& candidate, absl::string_view assessment);
 
 // The part of a report that `id` names: an area, competency, behaviour or gate; everything when empty. NOT_FOUND: the
 // framework has none of that id. Pure.

@@ -17,6 +17,7 @@ namespace {
 using event::v1::SubmissionAccepted;
 
 constexpr size_t kMaxDocumentBytes = 4 << 20;
+constexpr absl::Duration kFreshDocument = absl::Minutes(10);
 
 std::string AssessmentOf(const v1::NewSubmission& submission) {
   if (!submission.assessment().empty()) return submission.assessment();
@@ -118,8 +119,13 @@ absl::Status Intake::AddContent(const v1::NewSubmission& submission, const Subje
     return violations.ToStatus();
   }
   const blob::Owner owner{subject.scope.tenant(), subject.candidate_key};
-  ASSAY_ASSIGN_OR_RETURN(const Digest stored, blob::Put(backend_.blobs, owner, json));
-  accepted.set_blob_digest(stored.ToString());
+  const Digest name = Digest::Of(json);
+  // The same document again is there already; one as young as this no sweep takes before it is named below.
+  const absl::StatusOr<blob::BlobInfo> known = backend_.blobs.Stat(owner, name);
+  if (!known.ok() || known->modify_time + kFreshDocument < backend_.clock.TimeNow()) {
+    ASSAY_RETURN_IF_ERROR(blob::Put(backend_.blobs, owner, json).status());
+  }
+  accepted.set_blob_digest(name.ToString());
   accepted.set_blob_size(json.size());
   accepted.set_digest(Digest::Of(bare).ToString());
   return absl::OkStatus();

@@ -9,6 +9,7 @@
 
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/rpc/bytes_unary.h"
 #include "services/common/rpc/server_stream.h"
 #include "services/common/rpc/unary.h"
 
@@ -36,12 +37,13 @@ absl::Status SendBytes(Answers::OpenEvidence& found, rpc::ServerStream<v1::GetEv
 }  // namespace
 
 grpc::ServerUnaryReactor* ReadinessRpc::GetReadiness(grpc::CallbackServerContext* context,
-                                                     const v1::GetReadinessRequest* request,
-                                                     v1::ReadinessRecord* response) {
-  return rpc::Unary(environment_, "/assay.v1.ReadinessService/GetReadiness", context, request, response,
-                    [this](const rpc::Call& call, const v1::GetReadinessRequest& r) {
-                      return answers_.GetReadiness(call.identity, r, call.deadline);
-                    });
+                                                     const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  return rpc::BytesUnary<v1::GetReadinessRequest>(
+      environment_, "/assay.v1.ReadinessService/GetReadiness", context, request, response,
+      [](const v1::GetReadinessRequest& r) { return !r.read_token().empty(); },
+      [this](const rpc::Call& call, const v1::GetReadinessRequest& r) {
+        return answers_.GetReadiness(call.identity, r, call.deadline);
+      });
 }
 
 grpc::ServerUnaryReactor* ReadinessRpc::ExplainReadiness(grpc::CallbackServerContext* context,

@@ -16,12 +16,13 @@ namespace assay::gateway {
 
 // All of them: thread-safe; everything passed in must outlive them.
 
-class ReadinessRpc final : public v1::ReadinessService::CallbackService {
+class ReadinessRpc final
+    : public v1::ReadinessService::WithRawCallbackMethod_GetReadiness<v1::ReadinessService::CallbackService> {
  public:
   ReadinessRpc(rpc::CallEnvironment environment, const Backend& backend, WatchHub& watches)
       : environment_(environment), backend_(backend), answers_(backend), watches_(watches) {}
-  grpc::ServerUnaryReactor* GetReadiness(grpc::CallbackServerContext* context, const v1::GetReadinessRequest* request,
-                                         v1::ReadinessRecord* response) override;
+  grpc::ServerUnaryReactor* GetReadiness(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                         grpc::ByteBuffer* response) override;
   grpc::ServerUnaryReactor* ExplainReadiness(grpc::CallbackServerContext* context,
                                              const v1::ExplainReadinessRequest* request,
                                              v1::ExplainReadinessResponse* response) override;

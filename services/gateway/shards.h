@@ -35,7 +35,8 @@ class Shards {
       uint32_t shard, const shard::v1::GetAssessmentRequest& request, absl::Time deadline) = 0;
   virtual absl::StatusOr<shard::v1::ListAssessmentsResponse> ListAssessments(
       uint32_t shard, const shard::v1::ListAssessmentsRequest& request, absl::Time deadline) = 0;
-  virtual absl::StatusOr<v1::ReadinessRecord> GetReadiness(
+  // A v1::ReadinessRecord in wire form without names; see ReadinessNames() in answers.h.
+  virtual absl::StatusOr<std::string> GetReadiness(
       uint32_t shard, const shard::v1::GetReadinessRequest& request, absl::Time deadline) = 0;
   virtual absl::StatusOr<v1::EvaluationReport> GetReport(
       uint32_t shard, const shard::v1::GetReportRequest& request, absl::Time deadline) = 0;

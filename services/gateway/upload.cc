@@ -25,8 +25,9 @@ absl::Status Upload::Begin(const v1::UploadArtifactRequest::Metadata& metadata) 
   ASSAY_RETURN_IF_ERROR(backend_.has_room());
   ASSAY_ASSIGN_OR_RETURN(const Subject subject, SubjectOf(backend_, caller_.tenant, metadata.candidate(), ""));
   metadata_ = metadata;
-  ASSAY_ASSIGN_OR_RETURN(
-      writer_, backend_.blobs.Create({caller_.tenant, subject.candidate_key}, backend_.max_artifact_bytes));
+  candidate_key_ = subject.candidate_key;
+  ASSAY_ASSIGN_OR_RETURN(writer_,
+                         backend_.blobs.Create({caller_.tenant, candidate_key_}, backend_.max_artifact_bytes));
   return absl::OkStatus();
 }
 
@@ -53,6 +54,8 @@ absl::StatusOr<v1::Artifact> Upload::Finish() {
     return absl::InvalidArgumentError(
         absl::StrCat("metadata.digest: ", metadata_.digest(), " was announced, ", digest.ToString(), " came"));
   }
+  // The submission that follows needs it decoded; whether it can be is that call's answer to give.
+  backend_.content_digest({caller_.tenant, candidate_key_}, digest).IgnoreError();
   v1::Artifact artifact;
   artifact.set_digest(digest.ToString());
   artifact.set_size(size_);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -28,6 +29,7 @@ class Upload {
   const Backend& backend_;
   const rpc::Identity caller_;
   v1::UploadArtifactRequest::Metadata metadata_;
+  std::string candidate_key_;
   std::unique_ptr<blob::Writer> writer_;
   uint64_t size_ = 0;
 };

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "services/common/base/status_macros.h"
+#include "services/gateway/answers.h"
 #include "services/gateway/tokens.h"
 #include "services/gateway/validation.h"
 
@@ -310,12 +311,18 @@ absl::StatusOr<std::unique_ptr<Watch>> WatchReadiness(
                          StartPositions(backend, subject, query, request.resume_token(), /*with_history=*/false));
   shard::v1::GetReadinessRequest get;
   *get.mutable_scope() = subject.scope;
-  absl::StatusOr<v1::ReadinessRecord> present =
+  absl::StatusOr<std::string> present =
       backend.shards.GetReadiness(subject.shard, get, backend.clock.TimeNow() + kReadWait);
   if (!present.ok() && !absl::IsNotFound(present.status())) return present.status();
   auto watch = std::make_unique<ReadinessWatch>(backend, std::move(subject), query, std::move(positions),
                                                 std::move(stream));
-  if (present.ok() && request.resume_token().empty()) watch->Show(*std::move(present));
+  if (!present.ok() || !request.resume_token().empty()) return watch;
+  v1::ReadinessRecord record;
+  if (!record.ParseFromString(*present) ||
+      !record.MergeFromString(ReadinessNames(request.candidate(), assessment))) {
+    return absl::DataLossError("the stored readiness cannot be read");
+  }
+  watch->Show(std::move(record));
   return watch;
 }
 

@@ -13,7 +13,8 @@ constexpr size_t kMaxWaiting = 8;
 }  // namespace
 
 absl::StatusOr<Digest> ContentDigests::Find(const blob::Owner& owner, const Digest& archive) {
-  ASSAY_ASSIGN_OR_RETURN(const UniqueFd bytes, blobs_.Open(owner, archive));
+  // What is remembered of one candidate's archive says nothing about another candidate's having it.
+  ASSAY_RETURN_IF_ERROR(blobs_.Open(owner, archive).status());
   {
     absl::MutexLock lock(&mutex_);
     if (const auto known = known_.find(archive); known != known_.end()) return known->second;
@@ -27,7 +28,7 @@ absl::StatusOr<Digest> ContentDigests::Find(const blob::Owner& owner, const Dige
     --waiting_;
     ++decoding_;
   }
-  const absl::StatusOr<Digest> content = decode_(bytes);
+  const absl::StatusOr<Digest> content = decode_(owner, archive);
   absl::MutexLock lock(&mutex_);
   --decoding_;
   if (!content.ok() || !known_.emplace(archive, *content).second) return content;

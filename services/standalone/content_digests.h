@@ -19,7 +19,7 @@ namespace assay::standalone {
 class ContentDigests {
  public:
   // Decodes an archive; blocks.
-  using Decode = std::function<absl::StatusOr<Digest>(const UniqueFd& archive)>;
+  using Decode = std::function<absl::StatusOr<Digest>(const blob::Owner& owner, const Digest& archive)>;
 
   ContentDigests(blob::BlobStore& blobs, Decode decode) : blobs_(blobs), decode_(std::move(decode)) {}
 

@@ -49,9 +49,8 @@ absl::StatusOr<shard::v1::ListAssessmentsResponse> LocalShards::ListAssessments(
   return Ask(aggregator_, shard, request, deadline, &Reads::ListAssessments);
 }
 
-absl::StatusOr<v1::ReadinessRecord> LocalShards::GetReadiness(uint32_t shard,
-                                                              const shard::v1::GetReadinessRequest& request,
-                                                              absl::Time deadline) {
+absl::StatusOr<std::string> LocalShards::GetReadiness(uint32_t shard, const shard::v1::GetReadinessRequest& request,
+                                                      absl::Time deadline) {
   return Ask(aggregator_, shard, request, deadline, &Reads::GetReadiness);
 }
 

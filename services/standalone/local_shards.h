@@ -31,8 +31,8 @@ class LocalShards final : public gateway::Shards {
   absl::StatusOr<shard::v1::ListAssessmentsResponse> ListAssessments(uint32_t shard,
                                                                      const shard::v1::ListAssessmentsRequest& request,
                                                                      absl::Time deadline) override;
-  absl::StatusOr<v1::ReadinessRecord> GetReadiness(uint32_t shard, const shard::v1::GetReadinessRequest& request,
-                                                   absl::Time deadline) override;
+  absl::StatusOr<std::string> GetReadiness(uint32_t shard, const shard::v1::GetReadinessRequest& request,
+                                           absl::Time deadline) override;
   absl::StatusOr<v1::EvaluationReport> GetReport(uint32_t shard, const shard::v1::GetReportRequest& request,
                                                  absl::Time deadline) override;
   absl::StatusOr<v1::Evidence> FindEvidence(uint32_t shard, const shard::v1::FindEvidenceRequest& request,

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <iostream>
 
+#include "absl/synchronization/mutex.h"
 #include "services/common/runtime/configuration.h"
 #include "services/common/runtime/signals.h"
 #include "services/standalone/server.h"
@@ -35,6 +36,9 @@ int main(int argc, char** argv) {
   app.add_flag("--read_only", read_only, "Answer reading calls from the data folder; change nothing");
   CLI11_PARSE(app, argc, argv);
 
+  // Debian's Abseil looks for deadlocks at every lock, under one lock of the process. Tests keep that; a server does not
+  // pay for it.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   assay::runtime::BlockShutdownSignals();
   const pid_t parent = getppid();
   if (exit_with_parent && (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent)) return 0;

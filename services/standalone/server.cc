@@ -10,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "services/aggregator/server.h"
-#include "services/archive/decoder.h"
 #include "services/common/base/file.h"
 #include "services/common/base/logging.h"
 #include "services/common/base/status_macros.h"
@@ -159,9 +158,8 @@ absl::Status Server::Parts::OpenShards() {
                          aggregator::Server::Create(std::move(options), log.get(), queue.get(), *blobs, clock));
   aggregator->Start();
   shards = std::make_unique<LocalShards>(*aggregator);
-  digests = std::make_unique<ContentDigests>(*blobs, [this](const UniqueFd& archive) -> absl::StatusOr<Digest> {
-    ASSAY_ASSIGN_OR_RETURN(const archive::DecodedArchive decoded, archive::DecodeArchive(*launcher, archive));
-    return decoded.pack.content_digest();
+  digests = std::make_unique<ContentDigests>(*blobs, [this](const blob::Owner& owner, const Digest& archive) {
+    return evaluator->ContentDigest(owner, archive);
   });
   if (!read_only()) journal = std::make_unique<gateway::Journal>(*log, clock, instance);
   return absl::OkStatus();

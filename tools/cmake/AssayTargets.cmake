@@ -7,15 +7,17 @@
 #                                                                 -> build/<preset>/plugins/rubric.so + rubric.json
 #   assay_test(NAME log_test SRCS log_test.cc DEPS … [LABELS unit] [TIMEOUT 60] [DATA])
 #   assay_fuzz(NAME pack_fuzz SRCS pack_fuzz.cc DEPS … CORPUS dir)
+#   assay_benchmark(NAME store_benchmark SRCS … DEPS … [RUNS assay-standalone …])   -> build/<preset>/benchmark: on demand
 #
 # Every library is linked by its alias assay::<name>; an alias that does not exist fails when CMake configures.
 
 include(GNUInstallDirs)
 
-# What tools/run builds; what the sanitizer run builds; what tools/fuzz builds.
+# What tools/run builds; what the sanitizer run builds; what tools/fuzz builds; what tools/bench/run builds.
 add_custom_target(product)
 add_custom_target(unit_tests)
 add_custom_target(fuzz_targets)
+add_custom_target(benchmarks)
 
 # Heavy headers are precompiled once per kind, not once per target.
 function(assay_precompiled_headers kind)
@@ -158,4 +160,20 @@ function(assay_fuzz)
     add_test(NAME ${arg_NAME}_corpus COMMAND ${arg_NAME} ${arg_CORPUS} WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
     set_tests_properties(${arg_NAME}_corpus PROPERTIES TIMEOUT 120 LABELS fuzz)
   endif()
+endfunction()
+
+# Not part of `all`: measuring is asked for. RUNS names targets that the benchmark starts as processes.
+function(assay_benchmark)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME" "SRCS;DEPS;RUNS")
+  if(arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "assay_benchmark(${arg_NAME}): unknown ${arg_UNPARSED_ARGUMENTS}")
+  endif()
+  add_executable(${arg_NAME} EXCLUDE_FROM_ALL ${arg_SRCS})
+  target_include_directories(${arg_NAME} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${arg_NAME} PRIVATE ${arg_DEPS} Threads::Threads assay_options)
+  set_target_properties(${arg_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/benchmark)
+  if(arg_RUNS)
+    add_dependencies(${arg_NAME} ${arg_RUNS})
+  endif()
+  add_dependencies(benchmarks ${arg_NAME})
 endfunction()

@@ -85,7 +85,7 @@ void ShardHarness::FeedOwn(event::v1::Envelope envelope) {
 }
 
 void ShardHarness::Accept(const std::string& id, v1::Submission::Kind kind, const std::string& source,
-                          const std::string& candidate) {
+                          const std::string& candidate, const std::string& content) {
   event::v1::Envelope envelope = Event(candidate);
   event::v1::PersonalFacts personal;
   personal.set_candidate(kPersonalName);
@@ -97,7 +97,7 @@ void ShardHarness::Accept(const std::string& id, v1::Submission::Kind kind, cons
   accepted.set_framework("test@1");
   accepted.set_framework_digest(kFrameworkDigest);
   accepted.set_source_key(source);
-  accepted.set_blob_digest(absl::StrCat("blob of ", id));
+  accepted.set_blob_digest(absl::StrCat("blob of ", content.empty() ? id : content));
   for (const char* evaluator : {"code_analysis", "load_test", "rubric"}) {
     (*accepted.mutable_plugins())[evaluator] = absl::StrCat("plugin of ", evaluator);
   }
@@ -154,6 +154,13 @@ event::v1::Envelope ShardHarness::FinishedEvent(const event::v1::Work& work,
 
 void ShardHarness::Finish(const event::v1::Work& work, event::v1::EvaluationFinished::Outcome outcome, double value) {
   Feed(FinishedEvent(work, outcome, value));
+}
+
+void ShardHarness::FinishPure(const event::v1::Work& work, double value) {
+  event::v1::Envelope envelope = FinishedEvent(work, event::v1::EvaluationFinished::SUCCEEDED, value);
+  envelope.mutable_evaluation_finished()->set_pure(true);
+  envelope.mutable_evaluation_finished()->set_result_digest(absl::StrCat("result of ", work.evaluator(), ": ", value));
+  Feed(std::move(envelope));
 }
 
 bool ShardHarness::FireNextTimer() {

@@ -47,13 +47,16 @@ class ShardHarness {
   // Moves the clock of the events on.
   void Advance(absl::Duration by) { now_ += by; }
 
+  // `content`: what was submitted; empty: unlike any other.
   void Accept(const std::string& id, v1::Submission::Kind kind, const std::string& source = "source",
-              const std::string& candidate = "candidate");
+              const std::string& candidate = "candidate", const std::string& content = "");
   // Takes the work of that evaluator on that submission from the outbox.
   std::optional<event::v1::Work> WorkOf(const std::string& submission, const std::string& evaluator) const;
   std::vector<event::v1::Work> AllWork() const;
   void Start(const event::v1::Work& work);
   void Finish(const event::v1::Work& work, event::v1::EvaluationFinished::Outcome outcome, double value = 0.5);
+  // Succeeds with a result that depends on nothing but the content.
+  void FinishPure(const event::v1::Work& work, double value = 0.5);
   event::v1::Envelope FinishedEvent(const event::v1::Work& work, event::v1::EvaluationFinished::Outcome outcome,
                                     double value = 0.5);
   // Fires the timer that is due next, at its time; false: none is set.

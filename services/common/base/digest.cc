@@ -2,9 +2,9 @@
 #include "services/common/base/digest.h"
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <sys/random.h>
 
+#include <array>
 #include <cstdlib>
 #include <cstring>
 
@@ -23,6 +23,35 @@ bool IsLowerHex(absl::string_view text) {
     if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
   }
   return true;
+}
+
+// Looked up once: OpenSSL otherwise searches its providers, under a lock of the process, for every digest.
+const EVP_MD* Sha256() {
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return algorithm;
+}
+
+void Begin(EVP_MD_CTX* context) {
+  if (EVP_DigestInit_ex(context, Sha256(), nullptr) != 1) std::abort();
+}
+
+void Add(EVP_MD_CTX* context, absl::string_view data) {
+  if (EVP_DigestUpdate(context, data.data(), data.size()) != 1) std::abort();
+}
+
+void End(EVP_MD_CTX* context, unsigned char* bytes) {
+  unsigned int size = 0;
+  if (EVP_DigestFinal_ex(context, bytes, &size) != 1 || size != Digest::kSize) std::abort();
+}
+
+// One digest at a time in each thread needs no context of its own.
+EVP_MD_CTX* ThreadContext() {
+  struct Owner {
+    EVP_MD_CTX* const context = EVP_MD_CTX_new();
+    ~Owner() { EVP_MD_CTX_free(context); }
+  };
+  static thread_local const Owner owner;
+  return owner.context;
 }
 
 }  // namespace
@@ -46,9 +75,12 @@ absl::StatusOr<Digest> Digest::FromBytes(absl::string_view bytes) {
 }
 
 Digest Digest::Of(absl::string_view data) {
-  Hasher hasher;
-  hasher.Update(data);
-  return hasher.Finish();
+  EVP_MD_CTX* const context = ThreadContext();
+  Begin(context);
+  Add(context, data);
+  Digest digest;
+  End(context, digest.bytes_.data());
+  return digest;
 }
 
 std::string Digest::ToHex() const { return absl::BytesToHexString(bytes()); }
@@ -60,31 +92,50 @@ struct Hasher::Context {
 };
 
 Hasher::Hasher() : context_(std::make_unique<Context>()) {
-  if (EVP_DigestInit_ex(context_->evp, EVP_sha256(), nullptr) != 1) std::abort();
+  Begin(context_->evp);
 }
 Hasher::~Hasher() = default;
 Hasher::Hasher(Hasher&&) noexcept = default;
 Hasher& Hasher::operator=(Hasher&&) noexcept = default;
 
 void Hasher::Update(absl::string_view data) {
-  if (EVP_DigestUpdate(context_->evp, data.data(), data.size()) != 1) std::abort();
+  Add(context_->evp, data);
 }
 
 Digest Hasher::Finish() {
   Digest digest;
-  unsigned int size = 0;
-  if (EVP_DigestFinal_ex(context_->evp, digest.bytes_.data(), &size) != 1 || size != Digest::kSize) std::abort();
+  End(context_->evp, digest.bytes_.data());
   return digest;
 }
 
+// RFC 2104.
 Digest Hmac(absl::string_view key, absl::string_view data) {
-  unsigned char out[Digest::kSize];
-  unsigned int size = 0;
-  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(data.data()),
-           data.size(), out, &size) == nullptr) {
-    std::abort();
+  constexpr size_t kBlock = 64;
+  std::array<char, kBlock> padded = {};
+  if (key.size() > kBlock) {
+    const Digest shorter = Digest::Of(key);
+    std::memcpy(padded.data(), shorter.bytes().data(), Digest::kSize);
+  } else if (!key.empty()) {
+    std::memcpy(padded.data(), key.data(), key.size());
   }
-  return *Digest::FromBytes({reinterpret_cast<const char*>(out), size});
+  const auto pad_with = [&padded](char pad) {
+    std::array<char, kBlock> block = padded;
+    for (char& byte : block) byte = static_cast<char>(byte ^ pad);
+    return block;
+  };
+  const std::array<char, kBlock> inner_pad = pad_with(0x36), outer_pad = pad_with(0x5c);
+  std::array<unsigned char, Digest::kSize> bytes;
+  EVP_MD_CTX* const context = ThreadContext();
+  Begin(context);
+  Add(context, {inner_pad.data(), kBlock});
+  Add(context, data);
+  End(context, bytes.data());
+  const absl::string_view inner(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  Begin(context);
+  Add(context, {outer_pad.data(), kBlock});
+  Add(context, inner);
+  End(context, bytes.data());
+  return *Digest::FromBytes(inner);
 }
 
 std::string Base32(absl::string_view bytes) {

@@ -243,16 +243,21 @@ absl::Status FolderBlobStore::Publish(const std::string& temporary, const Owner&
   if (::utimensat(AT_FDCWD, temporary.c_str(), times, 0) != 0) {
     return ErrnoStatus(errno, absl::StrCat("set times of ", temporary));
   }
-  absl::MutexLock names_lock(&names_mutex_);
   const std::string folder = OwnerPath(owner);
-  ASSAY_RETURN_IF_ERROR(MakeDurableDirectory(fs::path(folder).parent_path()));
-  ASSAY_RETURN_IF_ERROR(MakeDurableDirectory(folder));
-  const std::string path = BlobPath(owner, digest);
-  // An older copy is replaced and not kept, because this one was just hashed.
-  const absl::StatusOr<struct stat> replaced = StatFile(path);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return ErrnoStatus(errno, absl::StrCat("rename to ", path));
-  if (replaced.ok()) Release(static_cast<uint64_t>(replaced->st_size));
-  return SyncDirectory(folder);
+  {
+    absl::MutexLock names_lock(&names_mutex_);
+    ASSAY_RETURN_IF_ERROR(MakeDurableDirectory(fs::path(folder).parent_path()));
+    ASSAY_RETURN_IF_ERROR(MakeDurableDirectory(folder));
+    const std::string path = BlobPath(owner, digest);
+    // An older copy is replaced and not kept, because this one was just hashed.
+    const absl::StatusOr<struct stat> replaced = StatFile(path);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) return ErrnoStatus(errno, absl::StrCat("rename to ", path));
+    if (replaced.ok()) Release(static_cast<uint64_t>(replaced->st_size));
+  }
+  // Without the lock, so that the disk serves writers that come together with one flush.
+  const absl::Status synced = SyncDirectory(folder);
+  // Everything of the candidate was deleted meanwhile, this blob included.
+  return absl::IsNotFound(synced) ? absl::OkStatus() : synced;
 }
 
 FolderBlobStore::Verified FolderBlobStore::Fingerprint(const struct stat& info) {

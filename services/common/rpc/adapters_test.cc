@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The adapters through generated stubs on an in-process channel.
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -16,6 +17,7 @@
 #include "assay/v1/submission_service.grpc.pb.h"
 #include "services/common/base/testing/status_matchers.h"
 #include "services/common/base/testing/temp_dir.h"
+#include "services/common/rpc/bytes_unary.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/client_stream.h"
 #include "services/common/rpc/server_stream.h"
@@ -61,6 +63,28 @@ class Submissions final : public v1::SubmissionService::CallbackService {
  private:
   const CallEnvironment environment_;
   Behaviour& behaviour_;
+};
+
+class Readiness final
+    : public v1::ReadinessService::WithRawCallbackMethod_GetReadiness<v1::ReadinessService::CallbackService> {
+ public:
+  explicit Readiness(CallEnvironment environment) : environment_(environment) {}
+  grpc::ServerUnaryReactor* GetReadiness(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                         grpc::ByteBuffer* response) override {
+    return BytesUnary<v1::GetReadinessRequest>(
+        environment_, "/assay.v1.ReadinessService/GetReadiness", context, request, response,
+        [](const v1::GetReadinessRequest& r) { return !r.read_token().empty(); },
+        [](const Call& call, const v1::GetReadinessRequest& r) -> absl::StatusOr<std::vector<std::string>> {
+          if (r.candidate().empty()) return InvalidFields({{"candidate", "is empty"}});
+          v1::ReadinessRecord record, names;
+          record.set_version(7);
+          names.set_candidate(absl::StrCat(r.candidate(), " of ", call.identity.tenant));
+          return std::vector<std::string>{record.SerializeAsString(), names.SerializeAsString()};
+        });
+  }
+
+ private:
+  const CallEnvironment environment_;
 };
 
 class CountingReceiver final : public StreamReceiver<v1::UploadArtifactRequest, v1::Artifact> {
@@ -120,6 +144,8 @@ class Adapters : public ::testing::Test {
     builder.AddListeningPort(address, grpc::InsecureServerCredentials());
     builder.RegisterService(submissions_.get());
     builder.RegisterService(artifacts_.get());
+    readiness_ = std::make_unique<Readiness>(environment);
+    builder.RegisterService(readiness_.get());
     server_ = builder.BuildAndStart();
     ASSERT_NE(server_, nullptr);
     channel_ = ConnectTo(address);
@@ -148,6 +174,7 @@ class Adapters : public ::testing::Test {
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Submissions> submissions_;
   std::unique_ptr<Artifacts> artifacts_;
+  std::unique_ptr<Readiness> readiness_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
 };
@@ -168,6 +195,46 @@ TEST_F(Adapters, GiveAHandlerItsCallerAndReturnItsAnswer) {
   const absl::Status status = GetSubmission("bad", &submission);
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_EQ(FieldViolationsOf(status).size(), 1u);
+}
+
+TEST_F(Adapters, SendAnAnswerThatLiesReadyWithoutTheExecutorUnlessItMayWait) {
+  Start({}, /*threads=*/0, /*queued=*/0);
+  const auto stub = v1::ReadinessService::NewStub(channel_);
+  const auto get = [&](const v1::GetReadinessRequest& request, v1::ReadinessRecord& record) {
+    grpc::ClientContext context;
+    Prepare(context);
+    return FromGrpcStatus(stub->GetReadiness(&context, request, &record));
+  };
+  v1::GetReadinessRequest request;
+  v1::ReadinessRecord record;
+  const absl::Status invalid = get(request, record);
+  EXPECT_THAT(invalid, StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_EQ(FieldViolationsOf(invalid).size(), 1u);
+  request.set_candidate("c-1");
+  ASSAY_ASSERT_OK(get(request, record));
+  EXPECT_EQ(record.candidate(), "c-1 of local");
+  EXPECT_EQ(record.version(), 7u);
+  request.set_read_token("a token");
+  EXPECT_THAT(get(request, record), StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+TEST_F(Adapters, RefuseBytesThatAreNoRequest) {
+  Start();
+  grpc::ClientContext context;
+  Prepare(context);
+  grpc::GenericStub stub(channel_);
+  grpc::CompletionQueue queue;
+  const grpc::Slice slice("\xff\xff\xff");
+  const grpc::ByteBuffer request(&slice, 1);
+  grpc::ByteBuffer response;
+  grpc::Status status;
+  const auto call = stub.PrepareUnaryCall(&context, "/assay.v1.ReadinessService/GetReadiness", request, &queue);
+  call->StartCall();
+  call->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_F(Adapters, RefuseMethodsWithoutARule) {
