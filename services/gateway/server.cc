@@ -25,6 +25,7 @@ namespace assay::gateway {
 namespace {
 
 constexpr size_t kQueuedCalls = 1024;
+constexpr absl::Duration kLastAnswers = absl::Milliseconds(100);
 constexpr size_t kSenders = 4;
 constexpr size_t kQueuedSends = 256;
 
@@ -100,8 +101,7 @@ struct Server::Parts {
   absl::Status Listen() {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
-    builder.SetMaxReceiveMessageSize(rpc::kMaxMessageBytes);
-    builder.SetMaxSendMessageSize(rpc::kMaxMessageBytes);
+    rpc::ApplyServerLimits(builder);
     // Two servers never share a port.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     if (!options.socket_path.empty()) {
@@ -161,7 +161,10 @@ void Server::Stop(absl::Duration grace) {
   }
   // Streams would never end by themselves.
   parts_->watches->Stop();
-  parts_->server->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+  // gRPC's own shutdown also waits for idle connections, which may never notice; so calls are waited for here, and it
+  // gets only the time the last answers need to leave.
+  parts_->gate->Drain(grace);
+  parts_->server->Shutdown(absl::ToChronoTime(absl::Now() + kLastAnswers));
   parts_->server->Wait();
   parts_->executor->Stop();
   parts_->senders->Stop();

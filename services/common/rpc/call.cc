@@ -24,6 +24,7 @@ absl::StatusOr<std::shared_ptr<CallGate::Ticket>> CallGate::Enter(absl::string_v
 
 absl::StatusOr<std::shared_ptr<CallGate::Ticket>> CallGate::Enter(Call call) {
   absl::MutexLock lock(&mutex_);
+  if (draining_) return absl::UnavailableError("the server is stopping");
   const auto it = by_tenant_.find(call.identity.tenant);
   const size_t of_tenant = it == by_tenant_.end() ? 0 : it->second;
   if (in_flight_ >= limits_.in_flight || of_tenant >= limits_.in_flight_per_tenant) return Busy();
@@ -37,6 +38,16 @@ void CallGate::Leave(const std::string& tenant) {
   --in_flight_;
   const auto it = by_tenant_.find(tenant);
   if (--it->second == 0) by_tenant_.erase(it);
+}
+
+bool CallGate::Drain(absl::Duration patience) {
+  absl::MutexLock lock(&mutex_);
+  draining_ = true;
+  const auto is_empty = [this] {
+    mutex_.AssertHeld();
+    return in_flight_ == 0;
+  };
+  return mutex_.AwaitWithTimeout(absl::Condition(&is_empty), patience);
 }
 
 absl::Status CallGate::Busy() const {

@@ -53,11 +53,14 @@ class CallGate {
   // `authorizer` must outlive the gate.
   CallGate(const Authorizer& authorizer, CallLimits limits) : authorizer_(authorizer), limits_(limits) {}
 
-  // RESOURCE_EXHAUSTED with RetryInfo: too many calls in progress; else as Authorizer::Authorize.
+  // RESOURCE_EXHAUSTED with RetryInfo: too many calls in progress; UNAVAILABLE: draining; else as
+  // Authorizer::Authorize.
   absl::StatusOr<std::shared_ptr<Ticket>> Enter(absl::string_view method, const grpc::CallbackServerContext& context);
   absl::StatusOr<std::shared_ptr<Ticket>> Enter(Call call);
   // What a caller is told when an executor has no room.
   absl::Status Busy() const;
+  // Lets nobody in any more (UNAVAILABLE) and waits until everybody is out, `patience` at most; whether they are.
+  bool Drain(absl::Duration patience);
 
  private:
   void Leave(const std::string& tenant);
@@ -65,6 +68,7 @@ class CallGate {
   const Authorizer& authorizer_;
   const CallLimits limits_;
   absl::Mutex mutex_;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<std::string, size_t> by_tenant_ ABSL_GUARDED_BY(mutex_);
 };

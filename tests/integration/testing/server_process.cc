@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/integration/testing/server_process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "services/common/base/file.h"
+#include "services/common/base/folder_archive.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/base/unique_fd.h"
+#include "services/common/rpc/channel.h"
+#include "services/common/rpc/status.h"
+
+extern char** environ;
+
+namespace assay::testing {
+namespace {
+
+constexpr int kReadyFd = 3;
+constexpr absl::Duration kPatience = absl::Seconds(120);
+
+std::string Field(const std::string& json, const std::string& name) {
+  const std::string key = absl::StrCat("\"", name, "\":\"");
+  const size_t begin = json.find(key);
+  if (begin == std::string::npos) return "";
+  return json.substr(begin + key.size(), json.find('"', begin + key.size()) - begin - key.size());
+}
+
+std::string LastLine(const std::string& path) {
+  const absl::StatusOr<std::string> text = ReadFile(path, 64 << 20);
+  if (!text.ok()) return "";
+  const absl::string_view trimmed = absl::StripAsciiWhitespace(*text);
+  return std::string(trimmed.substr(trimmed.rfind('\n') == absl::string_view::npos ? 0 : trimmed.rfind('\n') + 1));
+}
+
+// One line, or what came before the end.
+std::string ReadLine(int fd) {
+  std::string line;
+  const absl::Time deadline = absl::Now() + kPatience;
+  while (line.find('\n') == std::string::npos && absl::Now() < deadline) {
+    pollfd waiting{fd, POLLIN, 0};
+    if (poll(&waiting, 1, static_cast<int>(absl::ToInt64Milliseconds(deadline - absl::Now()))) <= 0) continue;
+    char buffer[1024];
+    const ssize_t count = read(fd, buffer, sizeof buffer);
+    if (count <= 0) break;
+    line.append(buffer, static_cast<size_t>(count));
+  }
+  return line;
+}
+
+std::shared_ptr<grpc::Channel> Connect(const std::string& target) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetMaxReceiveMessageSize(rpc::kMaxMessageBytes);
+  arguments.SetMaxSendMessageSize(rpc::kMaxMessageBytes);
+  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace
+
+std::string Built(const std::string& name) { return absl::StrCat(getenv("ASSAY_BUILD_DIR"), "/", name); }
+
+std::string TestPlugins() {
+  static const auto& folder = *new TempDir;
+  static const bool made = [] {
+    for (const char* name : {"server_test_plugins/scripted_analysis.so", "server_test_plugins/scripted_analysis.json",
+                             "plugins/rubric.so", "plugins/rubric.json"}) {
+      const std::filesystem::path file = Built(name);
+      std::filesystem::copy_file(file, folder.path() / file.filename());
+    }
+    return true;
+  }();
+  return made ? folder.path() : "";
+}
+
+absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const Options& options) {
+  const std::string log = absl::StrCat(options.data_directory, ".log");
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe");
+  UniqueFd read_end(ends[0]), write_end(ends[1]);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  posix_spawn_file_actions_adddup2(&actions, write_end.get(), kReadyFd);
+  std::vector<std::string> arguments = {
+      Built("bin/assay-standalone"),
+      absl::StrCat("--data=", options.data_directory),
+      absl::StrCat("--ready_fd=", kReadyFd),
+      "--exit_with_parent",
+      "--set=listen=",
+      "--set=http_listen=",
+      // Test machines have small disks.
+      "--set=limits.reserved_disk_bytes=1048576",
+      absl::StrCat("--set=plugin_directory=",
+                   options.plugin_directory.empty() ? TestPlugins() : options.plugin_directory)};
+  for (const std::string& assignment : options.set) arguments.push_back(absl::StrCat("--set=", assignment));
+  if (options.read_only) arguments.push_back("--read_only");
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+
+  std::unique_ptr<ServerProcess> process(new ServerProcess);
+  const int error = posix_spawn(&process->pid_, argv[0], &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return ErrnoStatus(error, argv[0]);
+  write_end.reset();
+  const std::string line = ReadLine(read_end.get());
+  if (line.empty()) {
+    int status = 0;
+    waitpid(process->pid_, &status, 0);
+    process->pid_ = -1;
+    return absl::UnavailableError(absl::StrCat(LastLine(log), " (exit ", WEXITSTATUS(status), ")"));
+  }
+  process->socket_ = Field(line, "socket");
+  process->grpc_address_ = Field(line, "grpc");
+  return process;
+}
+
+ServerProcess::~ServerProcess() { Kill(); }
+
+void ServerProcess::Kill() {
+  if (pid_ < 0) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+int ServerProcess::Terminate() {
+  kill(pid_, SIGTERM);
+  const absl::Time deadline = absl::Now() + absl::Minutes(1);
+  int status = 0;
+  while (waitpid(pid_, &status, WNOHANG) == 0) {
+    if (absl::Now() > deadline) return -1;
+    poll(nullptr, 0, 5);
+  }
+  pid_ = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+Client::Client(const std::string& target, std::string token) : token_(std::move(token)) {
+  const auto channel = Connect(target);
+  submissions = v1::SubmissionService::NewStub(channel);
+  artifacts = v1::ArtifactService::NewStub(channel);
+  assessments = v1::AssessmentService::NewStub(channel);
+  candidates = v1::CandidateService::NewStub(channel);
+  decisions = v1::DecisionService::NewStub(channel);
+  evidence = v1::EvidenceService::NewStub(channel);
+  frameworks = v1::FrameworkService::NewStub(channel);
+  readiness = v1::ReadinessService::NewStub(channel);
+  report = v1::ReportService::NewStub(channel);
+  info = v1::ServerService::NewStub(channel);
+}
+
+void Client::Prepare(grpc::ClientContext& context, absl::Duration timeout) const {
+  rpc::PrepareContext(context, absl::Now() + timeout, token_);
+}
+
+absl::Status Client::FromGrpc(const grpc::Status& status) { return rpc::FromGrpcStatus(status); }
+
+absl::StatusOr<v1::CreateSubmissionResponse> Client::Create(const v1::CreateSubmissionRequest& request) {
+  auto response = Call<v1::CreateSubmissionRequest, v1::CreateSubmissionResponse>(
+      *submissions, &v1::SubmissionService::Stub::CreateSubmission, request);
+  if (response.ok()) read_token_ = response->read_token();
+  return response;
+}
+
+absl::StatusOr<v1::Submission> Client::GetSubmission(const std::string& candidate, const std::string& id,
+                                                     const std::string& read_token) {
+  v1::GetSubmissionRequest request;
+  request.set_candidate(candidate);
+  request.set_id(id);
+  request.set_read_token(read_token);
+  return Call<v1::GetSubmissionRequest, v1::Submission>(*submissions, &v1::SubmissionService::Stub::GetSubmission,
+                                                        request);
+}
+
+absl::StatusOr<v1::ListSubmissionsResponse> Client::List(const v1::ListSubmissionsRequest& request) {
+  return Call<v1::ListSubmissionsRequest, v1::ListSubmissionsResponse>(
+      *submissions, &v1::SubmissionService::Stub::ListSubmissions, request);
+}
+
+absl::StatusOr<v1::ReadinessRecord> Client::GetReadiness(const std::string& candidate) {
+  v1::GetReadinessRequest request;
+  request.set_candidate(candidate);
+  return Call<v1::GetReadinessRequest, v1::ReadinessRecord>(*readiness, &v1::ReadinessService::Stub::GetReadiness,
+                                                            request);
+}
+
+absl::StatusOr<v1::EvaluationReport> Client::GetReport(const std::string& candidate) {
+  v1::GetEvaluationReportRequest request;
+  request.set_candidate(candidate);
+  return Call<v1::GetEvaluationReportRequest, v1::EvaluationReport>(
+      *report, &v1::ReportService::Stub::GetEvaluationReport, request);
+}
+
+absl::StatusOr<std::string> Client::Upload(const std::string& candidate, const std::string& bytes) {
+  grpc::ClientContext context;
+  Prepare(context, absl::Seconds(60));
+  v1::Artifact artifact;
+  const auto writer = artifacts->UploadArtifact(&context, &artifact);
+  v1::UploadArtifactRequest message;
+  message.mutable_metadata()->set_candidate(candidate);
+  bool open = writer->Write(message);
+  for (size_t from = 0; open && from < bytes.size(); from += rpc::kUploadChunkBytes) {
+    message.set_chunk(bytes.substr(from, rpc::kUploadChunkBytes));
+    open = writer->Write(message);
+  }
+  writer->WritesDone();
+  const grpc::Status status = writer->Finish();
+  if (!status.ok()) return FromGrpc(status);
+  return artifact.digest();
+}
+
+absl::StatusOr<std::vector<v1::SubmissionUpdate>> Client::WatchUntilEnded(const std::string& candidate,
+                                                                          const std::string& id) {
+  grpc::ClientContext context;
+  Prepare(context, kPatience);
+  v1::WatchSubmissionsRequest request;
+  request.set_candidate(candidate);
+  request.add_ids(id);
+  request.set_read_token(read_token_);
+  const auto reader = submissions->WatchSubmissions(&context, request);
+  std::vector<v1::SubmissionUpdate> updates;
+  v1::SubmissionUpdate update;
+  while (reader->Read(&update)) updates.push_back(update);
+  const grpc::Status status = reader->Finish();
+  if (!status.ok()) return FromGrpc(status);
+  return updates;
+}
+
+absl::Status Client::WatchUntilRunning(const std::string& candidate, const std::string& id) {
+  grpc::ClientContext context;
+  Prepare(context, kPatience);
+  v1::WatchSubmissionsRequest request;
+  request.set_candidate(candidate);
+  request.add_ids(id);
+  request.set_read_token(read_token_);
+  const auto reader = submissions->WatchSubmissions(&context, request);
+  v1::SubmissionUpdate update;
+  while (reader->Read(&update)) {
+    for (const v1::Evaluation& evaluation : update.submission().evaluations()) {
+      if (evaluation.state() == v1::Evaluation::RUNNING) return absl::OkStatus();
+    }
+  }
+  return FromGrpc(reader->Finish());
+}
+
+std::string Tar(const std::vector<std::pair<std::string, std::string>>& files) {
+  TempDir folder;
+  for (const auto& [name, content] : files) {
+    const std::filesystem::path path = folder / name;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << content;
+  }
+  const TempDir output;
+  const std::string tar = output / "repository.tar";
+  {
+    const UniqueFd fd(open(tar.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    if (!WriteFolderArchive(folder.path(), fd.get()).ok()) std::abort();
+  }
+  return *ReadFile(tar, 64 << 20);
+}
+
+v1::CreateSubmissionRequest ScorecardRequest(const std::string& request_id, const std::string& candidate,
+                                             const std::string& rater, double rating) {
+  v1::CreateSubmissionRequest request;
+  request.set_request_id(request_id);
+  request.mutable_submission()->set_candidate(candidate);
+  v1::Scorecard& scorecard = *request.mutable_submission()->mutable_scorecard();
+  scorecard.set_kind("scorecard");
+  scorecard.set_candidate(candidate);
+  scorecard.set_framework("senior-express-engineer@1");
+  scorecard.mutable_rater()->set_id(rater);
+  scorecard.mutable_rater()->set_role("interviewer");
+  scorecard.mutable_session()->set_stage("system-design");
+  scorecard.mutable_session()->mutable_held_at()->set_seconds(1'790'000'000);
+  v1::Scorecard::Rating& entry = *scorecard.add_ratings();
+  entry.set_competency("3.1");
+  entry.set_rating(rating);
+  entry.set_evidence("Explained admission control with the numbers of last year's incident");
+  return request;
+}
+
+v1::CreateSubmissionRequest RepositoryRequest(const std::string& request_id, const std::string& candidate,
+                                              const std::string& digest) {
+  v1::CreateSubmissionRequest request;
+  request.set_request_id(request_id);
+  request.mutable_submission()->set_candidate(candidate);
+  request.mutable_submission()->mutable_repository()->set_artifact_digest(digest);
+  request.mutable_submission()->add_skip_evaluators("load_test");
+  return request;
+}
+
+}  // namespace assay::testing

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A plugin whose behaviour is written in the submission: the file "do" holds abort, loop, garbage or wait; without it,
+// the plugin observes one criterion and cites the submission's first file.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "assay/plugin.hpp"
+
+namespace {
+
+namespace sdk = assay::sdk;
+
+class ScriptedAnalysis final : public sdk::Evaluator {
+ public:
+  static constexpr sdk::Identity kIdentity = {"code_analysis", "1.0.0", "test", ASSAY_DETERMINISM_BITWISE, 0};
+
+  sdk::Status Evaluate(sdk::Evaluation& evaluation) override {
+    const std::string what = Wanted(evaluation);
+    if (what == "abort") std::abort();
+    if (what == "loop") LoopForEver();
+    if (what == "garbage") WriteGarbage();
+    if (what == "wait") return WaitUntilStopped(evaluation);
+    const sdk::Input& file = evaluation.Inputs()[0];
+    const auto span = evaluation.Span(file, 1, 1);
+    if (!span.ok()) return span.status();
+    sdk::Observation observation;
+    observation.criterion = "health.probes";
+    observation.value = 1;
+    observation.standard_error = 0.12;
+    observation.evidence = {*span};
+    observation.rationale = "the code suggests a probe";
+    return evaluation.Observe(observation);
+  }
+
+ private:
+  static std::string Wanted(sdk::Evaluation& evaluation) {
+    const sdk::Input* file = evaluation.File("do");
+    if (file == nullptr) return "";
+    const auto bytes = evaluation.Bytes(*file);
+    return bytes.ok() ? std::string(*bytes) : "";
+  }
+
+  [[noreturn]] static void LoopForEver() {
+    volatile unsigned long spin = 0;
+    for (;;) spin = spin + 1;
+  }
+
+  static void WriteGarbage() {
+    const std::string garbage(5000, '\xff');
+    if (::write(3, garbage.data(), garbage.size()) < 0) std::abort();
+    ::sleep(30);
+  }
+
+  static sdk::Status WaitUntilStopped(sdk::Evaluation& evaluation) {
+    evaluation.Progress("waiting");
+    while (evaluation.should_stop() == ASSAY_RUN) ::usleep(2000);
+    return sdk::Stopped();
+  }
+};
+
+}  // namespace
+
+ASSAY_PLUGIN(ScriptedAnalysis)
