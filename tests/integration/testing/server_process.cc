@@ -124,7 +124,8 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const Option
     int status = 0;
     waitpid(process->pid_, &status, 0);
     process->pid_ = -1;
-    return absl::UnavailableError(absl::StrCat(LastLine(log), " (exit ", WEXITSTATUS(status), ")"));
+    return absl::UnavailableError(absl::StrCat(LastLine(log), WIFSIGNALED(status) ? " (signal " : " (exit ",
+                                               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), ")"));
   }
   process->socket_ = Field(line, "socket");
   process->grpc_address_ = Field(line, "grpc");
@@ -168,6 +169,8 @@ Client::Client(const std::string& target, std::string token) : token_(std::move(
 
 void Client::Prepare(grpc::ClientContext& context, absl::Duration timeout) const {
   rpc::PrepareContext(context, absl::Now() + timeout, token_);
+  // While a killed server is started again a call waits; it does not fail a thousand times.
+  context.set_wait_for_ready(true);
 }
 
 absl::Status Client::FromGrpc(const grpc::Status& status) { return rpc::FromGrpcStatus(status); }
