@@ -113,7 +113,7 @@ absl::Status SetResourceLimits(const ChildPlan& plan) {
     ASSAY_RETURN_IF_ERROR(SetLimit(RLIMIT_CPU, seconds, "processor time limit"));
   }
   // Counts the user's processes, so it only means something for a user id of this launch alone.
-  if (limits.max_processes != 0 && plan.layers.privileges && plan.change_user) {
+  if (limits.max_processes != 0 && plan.layers.privileges && plan.user_is_own) {
     ASSAY_RETURN_IF_ERROR(SetLimit(RLIMIT_NPROC, limits.max_processes, "process count limit"));
   }
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)

@@ -54,6 +54,7 @@ struct ChildPlan {
   uint32_t uid = 0;                        // of the program, inside
   uint32_t gid = 0;
   bool change_user = false;  // to uid and gid; else they are only mapped
+  bool user_is_own = false;  // no other launch has it
   uint32_t outer_uid = 0;    // of the launcher
   uint32_t outer_gid = 0;
   bool limit_data = false;  // RLIMIT_DATA, where no memory controller is there

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -31,7 +32,7 @@ namespace {
 
 constexpr uint64_t kFirstProbeId = uint64_t{1} << 63;
 constexpr uint32_t kFirstUser = 1'900'000'000;
-constexpr uint32_t kUsers = 60'000;
+constexpr uint32_t kUsers = 200'000'000;
 constexpr uint32_t kNobody = 65'534;
 constexpr uint32_t kInnerUser = 1000;
 // How often limits are watched that no controller enforces.
@@ -53,6 +54,14 @@ uint64_t ResidentBytes(int pid) {
   uint64_t pages = 0;
   if (fields.size() < 2 || !absl::SimpleAtoi(fields[1], &pages)) return 0;
   return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+// Each launcher counts from a place of its own: what two of them run on one machine must neither share a user nor what
+// the kernel counts by user.
+uint32_t AnyUser() {
+  uint32_t number = 0;
+  if (getrandom(&number, sizeof number, 0) != sizeof number) number = static_cast<uint32_t>(getpid()) * 2'654'435'761u;
+  return number % kUsers;
 }
 
 absl::Status CheckSpec(const LaunchSpec& spec, bool probe) {
@@ -130,7 +139,10 @@ absl::StatusOr<std::unique_ptr<LaunchServer>> LaunchServer::Create(UniqueFd clie
 }
 
 LaunchServer::LaunchServer(UniqueFd client, Machine machine, CgroupTree cgroups)
-    : client_(std::move(client)), machine_(std::move(machine)), cgroups_(std::move(cgroups)) {}
+    : client_(std::move(client)),
+      machine_(std::move(machine)),
+      cgroups_(std::move(cgroups)),
+      next_user_(AnyUser()) {}
 
 LaunchServer::~LaunchServer() {
   for (auto& [id, child] : children_) KillTree(*child);
@@ -264,8 +276,10 @@ absl::Status LaunchServer::Start(uint64_t id, const LaunchSpec& spec, const std:
   plan.outer_uid = machine_.uid;
   plan.outer_gid = machine_.gid;
   plan.change_user = machine_.can_change_user;
-  const uint32_t own_user = kFirstUser + (launches_++ % kUsers);
+  const uint32_t own_user = kFirstUser + next_user_;
+  next_user_ = (next_user_ + 1) % kUsers;
   plan.uid = plan.gid = machine_.high_users ? own_user : machine_.root ? kNobody : kInnerUser;
+  plan.user_is_own = machine_.high_users;
   if (spec.isolation.seccomp) plan.filter = &filters_.at(spec.isolation.profile);
   if (spec.join_process != 0) ASSAY_RETURN_IF_ERROR(OpenJoined(spec, plan));
   child->has_keeper = plan.layers.processes || plan.join_processes >= 0;

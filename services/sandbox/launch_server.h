@@ -86,7 +86,7 @@ class LaunchServer {
   std::map<Profile, SeccompProgram> filters_;
   std::map<uint64_t, std::unique_ptr<Child>> children_;
   std::map<uint64_t, Outcome> outcomes_;  // of probes
-  uint32_t launches_ = 0;
+  uint32_t next_user_;  // counted from the first of those kept for launches
 };
 
 }  // namespace assay::sandbox

@@ -112,6 +112,24 @@ TEST_F(SandboxTest, KillsDetachedChildrenThatIgnoreSignals) {
   EXPECT_TRUE(held.AllWritersGone());
 }
 
+TEST_F(SandboxTest, WhatAnotherLauncherRunsCountsForNoLimitHere) {
+  Pipe many_output, one_output;
+  LaunchSpec many = Confined({"daemonise", "20", "stay"});
+  many.descriptors = {{many_output.write_end.get(), 1}};
+  auto process = Launch(many);
+  if (process == nullptr) return;
+  ASSERT_EQ(many_output.Read(5), "ready");
+
+  auto other = Launcher::Start(LauncherPath());
+  ASSERT_TRUE(other.ok()) << other.status();
+  LaunchSpec one = Confined({"await-term"});
+  one.limits.max_processes = 1;
+  one.descriptors = {{one_output.write_end.get(), 1}};
+  auto alone = (*other)->Launch(one);
+  ASSERT_TRUE(alone.ok()) << alone.status();
+  EXPECT_EQ(one_output.Read(5), "ready");
+}
+
 TEST_F(SandboxTest, EndsWhatAProgramLeftBehindWhenItExits) {
   Pipe held;
   LaunchSpec spec = Confined({"daemonise", "20"});
