@@ -88,7 +88,10 @@ void Server::Stop() {
 
 absl::Status Server::health() const {
   for (const auto& shard : shards_) {
-    if (shard->owner != nullptr) ASSAY_RETURN_IF_ERROR(shard->owner->health());
+    if (shard->owner == nullptr) continue;
+    // The store knows why a write failed.
+    ASSAY_RETURN_IF_ERROR(shard->store->health());
+    ASSAY_RETURN_IF_ERROR(shard->owner->health());
   }
   return absl::OkStatus();
 }

@@ -34,7 +34,7 @@ absl::Status Intake::CheckCanAccept() const {
   const absl::Status health = backend_.shards.health();
   if (!health.ok()) {
     return absl::UnavailableError(absl::StrCat("nothing is accepted at the moment: ", health.message(),
-                                               "; retry with the same request_id after a restart"));
+                                               "; retry later with the same request_id"));
   }
   return backend_.has_room();
 }

@@ -33,7 +33,7 @@ absl::Status Requests::CheckCanWrite() const {
   const absl::Status health = backend_.shards.health();
   if (health.ok()) return absl::OkStatus();
   return absl::UnavailableError(absl::StrCat("nothing is accepted at the moment: ", health.message(),
-                                             "; retry with the same request_id after a restart"));
+                                             "; retry later with the same request_id"));
 }
 
 absl::StatusOr<shard::v1::GetSubmissionResponse> Requests::Find(const Subject& subject, absl::string_view id,

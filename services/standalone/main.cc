@@ -3,10 +3,14 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <iostream>
+#include <vector>
 
 #include "absl/synchronization/mutex.h"
+#include "services/common/base/file.h"
 #include "services/common/runtime/configuration.h"
 #include "services/common/runtime/signals.h"
 #include "services/standalone/server.h"
@@ -20,6 +24,16 @@ int Fail(const absl::Status& status) {
   return absl::IsInvalidArgument(status) ? 3 : absl::IsInternal(status) || absl::IsDataLoss(status) ? 70 : 4;
 }
 
+// This program from its beginning, in the same process. Nobody waits any more for the line that says it is ready.
+int StartAgain(int argc, char** argv) {
+  std::vector<char*> arguments(argv, argv + argc);
+  std::string not_ready = "--ready_fd=-1";
+  arguments.push_back(not_ready.data());
+  arguments.push_back(nullptr);
+  execv("/proc/self/exe", arguments.data());
+  return Fail(assay::ErrnoStatus(errno, "start again"));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -31,7 +45,7 @@ int main(int argc, char** argv) {
   app.add_option("--config", config_file, "Configuration file: assay.config.v1.Standalone as YAML");
   app.add_option("--data", data, "Data folder");
   app.add_option("--set", overrides, "path=value of the configuration; may be repeated");
-  app.add_option("--ready_fd", ready_fd, "Where to write a line of JSON with the addresses once it serves");
+  app.add_option("--ready_fd", ready_fd, "Where to write a line of JSON with the addresses once it serves")->take_last();
   app.add_flag("--exit_with_parent", exit_with_parent, "Stop when the process that started this one ends");
   app.add_flag("--read_only", read_only, "Answer reading calls from the data folder; change nothing");
   CLI11_PARSE(app, argc, argv);
@@ -57,12 +71,17 @@ int main(int argc, char** argv) {
     if (!started.ok()) return Fail(started.status());
     launcher = *std::move(started);
   }
-  auto server = assay::standalone::Server::Create(config, std::move(launcher));
+  std::atomic<bool> again = false;
+  auto server = assay::standalone::Server::Create(config, std::move(launcher), [&again] {
+    again = true;
+    kill(getpid(), SIGTERM);
+  });
   if (!server.ok()) return Fail(server.status());
   const std::string addresses = (*server)->Addresses();
   std::cerr << "serving " << addresses << std::flush;
   if (ready_fd >= 0 && write(ready_fd, addresses.data(), addresses.size()) < 0) std::cerr << "ready_fd: not writable\n";
   assay::runtime::WaitForShutdown();
   (*server)->Stop(kGrace);
-  return 0;
+  server->reset();
+  return again ? StartAgain(argc, argv) : 0;
 }

@@ -46,11 +46,17 @@ T Or(T value, T fallback) {
 
 // In the order of their start; destroyed backwards.
 struct Server::Parts {
-  Parts(const config::v1::Standalone& given, std::unique_ptr<sandbox::Launcher> starter)
-      : config(given), launcher(std::move(starter)), instance(absl::StrCat("standalone-", getpid())) {}
+  Parts(const config::v1::Standalone& given, std::unique_ptr<sandbox::Launcher> starter,
+        std::function<void()> when_to_start_again)
+      : config(given),
+        launcher(std::move(starter)),
+        start_again(std::move(when_to_start_again)),
+        instance(absl::StrCat("standalone-", getpid())) {}
 
   const config::v1::Standalone config;
   const std::unique_ptr<sandbox::Launcher> launcher;
+  // Of the monitor's thread; empty once called.
+  std::function<void()> start_again;
   const std::string instance;
   Clock& clock = Clock::Real();
   std::unique_ptr<DataFolder> folder;
@@ -83,6 +89,7 @@ struct Server::Parts {
   absl::Status OpenStatusPages();
   gateway::Backend MakeBackend();
   void Look();
+  void LookAtDisk();
 };
 
 absl::Status Server::Parts::OpenStorage() {
@@ -98,7 +105,8 @@ absl::Status Server::Parts::OpenStorage() {
   blob::FolderBlobStoreOptions blob_options;
   blob_options.path = folder->Path("blobs");
   blob_options.max_bytes = Or<uint64_t>(config.limits().blob_quota_bytes(), uint64_t{20} << 30);
-  blob_options.min_free_bytes = reserve;
+  // New uploads end at the door while the reserve is whole; results of what was accepted may use most of it.
+  blob_options.min_free_bytes = reserve / 4;
   blob_options.read_only = read_only();
   ASSAY_ASSIGN_OR_RETURN(blobs, blob::FolderBlobStore::Open(std::move(blob_options)));
   if (read_only()) return absl::OkStatus();
@@ -198,11 +206,24 @@ absl::Status Server::Parts::OpenDoor() {
   return read_only() ? absl::OkStatus() : folder->Announce(socket);
 }
 
+void Server::Parts::LookAtDisk() {
+  const bool is_full = absl::IsResourceExhausted(log->health()) || absl::IsResourceExhausted(aggregator->health());
+  if (!is_full || !start_again) return;
+  if (!disk->HasRoomToOpen().ok() && disk->has_ballast()) {
+    const absl::Status released = disk->ReleaseBallast();
+    LogWarning("the disk is full: the ballast file goes", {{"status", released.ToString()}});
+  }
+  if (!disk->HasRoomToOpen().ok()) return;
+  LogWarning("the disk was full and has room again: the server starts again", {{"path", folder->path()}});
+  std::exchange(start_again, nullptr)();
+}
+
 void Server::Parts::Look() {
   health.Set("shards", aggregator->health());
   if (log == nullptr) return;
   health.Set("journal", log->health());
   health.Set("disk", disk->HasRoom());
+  LookAtDisk();
   metrics.AddGauge("assay_aggregator_lag_records", "Records journaled and not applied yet")
       .Set(static_cast<double>(aggregator->lag()));
   for (const char* lane : {"fast", "slow"}) {
@@ -245,8 +266,10 @@ Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() { Stop(absl::ZeroDuration()); }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Create(const config::v1::Standalone& config,
-                                                       std::unique_ptr<sandbox::Launcher> launcher) {
-  std::unique_ptr<Server> server(new Server(std::make_unique<Parts>(config, std::move(launcher))));
+                                                       std::unique_ptr<sandbox::Launcher> launcher,
+                                                       std::function<void()> start_again) {
+  std::unique_ptr<Server> server(
+      new Server(std::make_unique<Parts>(config, std::move(launcher), std::move(start_again))));
   ASSAY_RETURN_IF_ERROR(server->parts_->OpenStorage());
   if (!config.read_only()) ASSAY_RETURN_IF_ERROR(server->parts_->OpenEvaluator());
   ASSAY_RETURN_IF_ERROR(server->parts_->OpenShards());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,8 +19,12 @@ class Server {
  public:
   // Opens the folder, replays what is not applied yet, and serves. `launcher` runs whatever is not trusted; null for a
   // server that is read-only. Errors name the option, folder or port and what to do about it.
+  //
+  // What met the end of the disk writes again only after it was opened again. Once there is room for that, the server
+  // calls `start_again` from a thread of its own, once: stop it and make another.
   static absl::StatusOr<std::unique_ptr<Server>> Create(const config::v1::Standalone& config,
-                                                        std::unique_ptr<sandbox::Launcher> launcher);
+                                                        std::unique_ptr<sandbox::Launcher> launcher,
+                                                        std::function<void()> start_again);
   // Calls Stop() with no grace.
   ~Server();
 

@@ -91,7 +91,9 @@ class EmbeddedLog::Core {
   size_t undelivered_records_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t undelivered_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  // What appends are told after a failed write, and its own code.
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  absl::StatusCode failure_code_ ABSL_GUARDED_BY(mutex_) = absl::StatusCode::kOk;
   Stats stats_ ABSL_GUARDED_BY(mutex_);
 
   absl::Mutex close_mutex_;
@@ -340,6 +342,7 @@ void EmbeddedLog::Core::Deliver(std::vector<Pending>& batch, const absl::Status&
 void EmbeddedLog::Core::Fail(const absl::Status& status) {
   LogError("log write failed", {{"path", options_.path}, {"status", status.ToString()}});
   absl::MutexLock lock(&mutex_);
+  failure_code_ = status.code();
   failure_ = absl::FailedPreconditionError(
       absl::StrCat(options_.path, ": read-only until it is opened again, because of: ", status.message()));
 }
@@ -412,7 +415,7 @@ absl::Status EmbeddedLog::Core::health() const {
   if (options_.read_only) return absl::FailedPreconditionError("the log was opened for reading");
   absl::MutexLock lock(&mutex_);
   if (closed_) return absl::FailedPreconditionError("the log is closed");
-  return failure_;
+  return absl::Status(failure_code_, failure_.message());
 }
 
 EmbeddedLog::Stats EmbeddedLog::Core::stats() const {

@@ -73,7 +73,8 @@ class EmbeddedLog final : public Log {
   // applied. Starts at 0, so nothing is dropped before a consumer said how far it is. INVALID_ARGUMENT: no such
   // partition.
   absl::Status SetRetentionFloor(int32_t partition, Offset offset);
-  // OK while appends are possible, else why not; for health checks.
+  // OK while appends are possible, else why not; RESOURCE_EXHAUSTED: the disk was full, and the log needs to be opened
+  // again.
   absl::Status health() const;
   Stats stats() const;
 

@@ -10,6 +10,8 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <cstdarg>
+#include <cstdio>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -89,10 +91,17 @@ absl::Status ToStatus(const rocksdb::Status& status, absl::string_view what) {
   return absl::InternalError(message);
 }
 
-class SilentLogger final : public rocksdb::Logger {
+// RocksDB's own log would be a file of the database's folder: a reading command must not add one to a folder that it may
+// not even be allowed to write, and on a full disk this release aborts the process when it goes on writing it.
+class WarningLogger final : public rocksdb::Logger {
  public:
+  WarningLogger() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
   using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
+  void Logv(const char* format, va_list arguments) override {
+    char text[1024];
+    std::vsnprintf(text, sizeof text, format, arguments);
+    LogWarning("RocksDB warns", {{"text", text}});
+  }
 };
 
 rocksdb::Options DatabaseOptions(const LogStorage::Options& options) {
@@ -114,10 +123,7 @@ rocksdb::Options DatabaseOptions(const LogStorage::Options& options) {
   db.max_background_jobs = 2;
   db.max_open_files = 128;
   db.bytes_per_sync = 1 << 20;
-  db.keep_log_file_num = 4;
-  db.max_log_file_size = 4 << 20;
-  db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  if (options.read_only) db.info_log = std::make_shared<SilentLogger>();
+  db.info_log = std::make_shared<WarningLogger>();
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(16 << 20);
   table.format_version = 5;

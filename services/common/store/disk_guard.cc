@@ -16,6 +16,15 @@
 #include "services/common/base/unique_fd.h"
 
 namespace assay::store {
+namespace {
+
+absl::Status Compare(const std::string& path, uint64_t available, uint64_t needed) {
+  if (available >= needed) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("disk of ", path, ": ", available, " bytes free, ", needed, " needed; free some space"));
+}
+
+}  // namespace
 
 DiskGuard::DiskGuard(DiskGuardOptions options) : options_(std::move(options)) {}
 
@@ -24,8 +33,19 @@ std::string DiskGuard::BallastPath() const { return absl::StrCat(options_.path, 
 absl::StatusOr<std::unique_ptr<DiskGuard>> DiskGuard::Create(DiskGuardOptions options) {
   ASSAY_RETURN_IF_ERROR(MakeDirectories(options.path));
   auto guard = std::unique_ptr<DiskGuard>(new DiskGuard(std::move(options)));
-  if (guard->options_.ballast_bytes == 0 || guard->has_ballast()) return guard;
   const std::string path = guard->BallastPath();
+  if (guard->has_ballast()) {
+    if (guard->HasRoomToOpen().ok()) return guard;
+    LogWarning("the disk is full: the ballast file goes", {{"path", path}});
+    ASSAY_RETURN_IF_ERROR(guard->ReleaseBallast());
+    return guard;
+  }
+  if (guard->options_.ballast_bytes == 0) return guard;
+  ASSAY_ASSIGN_OR_RETURN(const DiskSpace space, GetDiskSpace(guard->options_.path));
+  if (space.available < guard->options_.ballast_bytes + guard->BytesForNewWork(space.total)) {
+    LogWarning("no room for the ballast file", {{"path", path}, {"available", absl::StrCat(space.available)}});
+    return guard;
+  }
   UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   if (!fd.is_open()) return ErrnoStatus(errno, absl::StrCat("create ", path));
   const int error = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(guard->options_.ballast_bytes));
@@ -36,14 +56,19 @@ absl::StatusOr<std::unique_ptr<DiskGuard>> DiskGuard::Create(DiskGuardOptions op
   return guard;
 }
 
+uint64_t DiskGuard::BytesForNewWork(uint64_t disk_bytes) const {
+  return std::min(static_cast<uint64_t>(static_cast<double>(disk_bytes) * options_.minimum_free_fraction),
+                  options_.enough_free_bytes);
+}
+
 absl::Status DiskGuard::HasRoom() const {
   ASSAY_ASSIGN_OR_RETURN(const DiskSpace space, GetDiskSpace(options_.path));
-  const uint64_t needed = std::min(
-      static_cast<uint64_t>(static_cast<double>(space.total) * options_.minimum_free_fraction),
-      options_.enough_free_bytes);
-  if (space.available >= needed) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat("disk of ", options_.path, ": ", space.available,
-                                                   " bytes free, ", needed, " needed; free some space"));
+  return Compare(options_.path, space.available, BytesForNewWork(space.total));
+}
+
+absl::Status DiskGuard::HasRoomToOpen() const {
+  ASSAY_ASSIGN_OR_RETURN(const DiskSpace space, GetDiskSpace(options_.path));
+  return Compare(options_.path, space.available, options_.open_bytes);
 }
 
 absl::Status DiskGuard::ReleaseBallast() {

@@ -19,24 +19,30 @@ struct DiskGuardOptions {
   double minimum_free_fraction = 0.10;
   // … but never while this many bytes are: a tenth of a large disk is not scarce.
   uint64_t enough_free_bytes = uint64_t{10} << 30;
+  // What stores need at least to be opened after a crash: they write what they recover.
+  uint64_t open_bytes = uint64_t{64} << 20;
 };
 
 // Watches the free space of the disk that holds a data folder: new work is refused before the stores hit the end of the
 // disk, and a ballast file gives room to recover when they did. One for each data folder. Thread-safe.
 class DiskGuard {
  public:
-  // Makes the ballast file unless it is there. A disk too full for it is no error: `has_ballast` is then false.
+  // Makes the ballast file unless it is there; where there is no room for it beside what new work needs, it is left out,
+  // and where there is not even room to open the stores, it is thrown: `has_ballast` is then false.
   static absl::StatusOr<std::unique_ptr<DiskGuard>> Create(DiskGuardOptions options);
 
   // RESOURCE_EXHAUSTED when new work should be refused, naming what is free and what is needed.
   absl::Status HasRoom() const;
-  // Gives the ballast's space back to the disk; it is made again at the next Create.
+  // RESOURCE_EXHAUSTED when stores could not be opened.
+  absl::Status HasRoomToOpen() const;
+  // Gives the ballast's space back to the disk; it is made again by a Create that finds room.
   absl::Status ReleaseBallast();
   bool has_ballast() const;
 
  private:
   explicit DiskGuard(DiskGuardOptions options);
   std::string BallastPath() const;
+  uint64_t BytesForNewWork(uint64_t disk_bytes) const;
 
   const DiskGuardOptions options_;
 };

@@ -14,6 +14,8 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
+#include <cstdarg>
+#include <cstdio>
 #include <map>
 #include <utility>
 
@@ -79,11 +81,17 @@ class FailureListener final : public rocksdb::EventListener {
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
 };
 
-// A reading command must not add log files to a folder it may not even be allowed to write.
-class SilentLogger final : public rocksdb::Logger {
+// RocksDB's own log would be a file of the database's folder: a reading command must not add one to a folder that it may
+// not even be allowed to write, and on a full disk this release aborts the process when it goes on writing it.
+class WarningLogger final : public rocksdb::Logger {
  public:
+  WarningLogger() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
   using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
+  void Logv(const char* format, va_list arguments) override {
+    char text[1024];
+    std::vsnprintf(text, sizeof text, format, arguments);
+    LogWarning("RocksDB warns", {{"text", text}});
+  }
 };
 
 rocksdb::DBOptions DatabaseOptions(const RocksStoreOptions& options, const StoreMemory::Parts& memory,
@@ -109,10 +117,7 @@ rocksdb::DBOptions DatabaseOptions(const RocksStoreOptions& options, const Store
   db.max_open_files = 256;
   db.bytes_per_sync = 1 << 20;
   db.max_total_wal_size = 64 << 20;
-  db.keep_log_file_num = 4;
-  db.max_log_file_size = 4 << 20;
-  db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  if (options.read_only) db.info_log = std::make_shared<SilentLogger>();
+  db.info_log = std::make_shared<WarningLogger>();
   db.listeners.push_back(std::move(listener));
   return db;
 }
@@ -180,6 +185,7 @@ class RocksStore::Impl {
                                                  absl::string_view start, size_t limit);
   absl::StatusOr<std::string> StateHash(const std::vector<Table>& tables);
   absl::Status health() const;
+  absl::Status CheckWritable() const;
   absl::Status VerifyChecksums() { return ToStatus(db_->VerifyChecksum(), options_.path); }
   absl::Status Compact();
 
@@ -284,8 +290,13 @@ absl::Status RocksStore::Impl::health() const {
   if (options_.read_only) return absl::FailedPreconditionError(absl::StrCat(options_.path, ": opened for reading"));
   const absl::Status failure = listener_->failure();
   if (failure.ok()) return failure;
-  return absl::FailedPreconditionError(
-      absl::StrCat(options_.path, ": read-only until it is opened again, because of: ", failure.message()));
+  return absl::Status(failure.code(), absl::StrCat(options_.path, ": read-only until it is opened again, because of: ",
+                                                   failure.message()));
+}
+
+absl::Status RocksStore::Impl::CheckWritable() const {
+  const absl::Status status = health();
+  return status.ok() ? status : absl::FailedPreconditionError(status.message());
 }
 
 absl::Status RocksStore::Impl::AddToBatch(const Batch::Change& change, rocksdb::WriteBatch& batch) const {
@@ -303,7 +314,7 @@ absl::Status RocksStore::Impl::AddToBatch(const Batch::Change& change, rocksdb::
 }
 
 absl::Status RocksStore::Impl::Write(const Batch& batch, bool sync) {
-  ASSAY_RETURN_IF_ERROR(health());
+  ASSAY_RETURN_IF_ERROR(CheckWritable());
   constexpr size_t kProtectionBytesPerKey = 8;
   rocksdb::WriteBatch changes(0, 0, kProtectionBytesPerKey, 0);
   for (const Batch::Change& change : batch.changes()) ASSAY_RETURN_IF_ERROR(AddToBatch(change, changes));
@@ -396,7 +407,7 @@ absl::StatusOr<std::string> RocksStore::Impl::StateHash(const std::vector<Table>
 }
 
 absl::Status RocksStore::Impl::Compact() {
-  ASSAY_RETURN_IF_ERROR(health());
+  ASSAY_RETURN_IF_ERROR(CheckWritable());
   for (const auto& [name, family] : families_) {
     const rocksdb::Status status =
         db_->CompactRange(rocksdb::CompactRangeOptions(), family.handle, nullptr, nullptr);

@@ -71,7 +71,8 @@ class RocksStore final : public Store {
                                                  absl::string_view start, size_t limit) override;
   absl::StatusOr<std::string> StateHash(const std::vector<Table>& tables) override;
 
-  // OK while writes are possible, else why not; for health checks.
+  // OK while writes are possible, else why not; RESOURCE_EXHAUSTED: the disk was full, and the store needs to be opened
+  // again.
   absl::Status health() const;
   // Reads every file and compares checksums; DATA_LOSS names the first that differs. Slow.
   absl::Status VerifyChecksums();
