@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "services/readiness/canonical_inputs.h"
 #include "services/readiness/contradictions.h"
 #include "services/readiness/evidence.h"
 #include "services/readiness/gates.h"
@@ -290,7 +291,8 @@ class Folder {
 }  // namespace
 
 v1::Readiness Fold(const CompiledFramework& framework, const v1::RoleProfile& profile, const FoldInputs& inputs) {
-  return Folder(framework, profile, inputs).Run();
+  const FoldInputs canonical = Canonical(inputs);
+  return Folder(framework, profile, canonical).Run();
 }
 
 }  // namespace assay::readiness

@@ -15,7 +15,7 @@ namespace assay::readiness {
 
 // What the fold needs of one submission that speaks: not superseded, not withdrawn, not erased.
 struct CountedSubmission {
-  // Any text that is unique within the inputs and the same in every replay; it only orders.
+  // Any text that is unique within the inputs.
   std::string id;
   v1::Submission::Kind kind = v1::Submission::KIND_UNSPECIFIED;
   // Of every evaluation of it that succeeded, in any order.
@@ -33,8 +33,8 @@ struct FoldInputs {
   std::string calibration;
 };
 
-// Folds everything counted about one assessment into a readiness signal. Pure; equal inputs in any order give equal
-// bytes. `profile` must be one of `framework`'s. The model, with sources: README.md beside this file.
+// Folds everything counted about one assessment into a readiness signal. Pure; equal inputs in any order, and with any
+// ids and keys of submissions, raters and occasions, give equal bytes. `profile` must be one of `framework`'s. The model, with sources: README.md beside this file.
 //
 // Total: never fails, whatever the observations hold. Values outside their ranges are brought into them; criteria that
 // the framework does not name are listed as unmapped. Time grows with the number of observations times their logarithm.

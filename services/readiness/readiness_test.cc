@@ -406,6 +406,41 @@ TEST(Fold, PutsClaimAndRunSideBySideWithAQuestion) {
   EXPECT_THAT(contradiction.question(), HasSubstr("SIGTERM"));
 }
 
+// What two servers see of the same people and documents: everything but the keys, which each makes with a secret of its own.
+TEST(Fold, DependsOnNoIdOrKeyAndNoOrder) {
+  const auto inputs = [](const std::string& salt) {
+    const auto key = [&](const std::string& name) { return Digest::Of(salt + name).ToHex(); };
+    FoldInputs made;
+    made.plugins = {{"code_analysis", "sha256:1"}, {"rubric", "sha256:2"}};
+    made.submissions = {Repository(Framework(), 0.8),
+                        Submission("", v1::Submission::PORTFOLIO, {Item("migration", 0.7), Item("incident", 0.4)})};
+    const std::pair<const char*, const char*> sessions[] = {{"ann", "design"}, {"ann", "review"}, {"bob", "design"},
+                                                            {"cy", "review"}, {"dee", "review"}};
+    for (const auto& [rater, occasion] : sessions) {
+      CountedSubmission scorecard = Submission("", v1::Submission::SCORECARD, {});
+      for (const char* competency : {"3.1", "3.2", "6.2", "8.1"}) {
+        const double rating = static_cast<double>(Digest::Of(absl::StrCat(rater, occasion, competency)).ToHex()[0] % 5);
+        scorecard.observations.push_back(Rating(competency, rating, key(rater)));
+        scorecard.observations.back().set_occasion_key(key(occasion));
+      }
+      made.submissions.push_back(std::move(scorecard));
+    }
+    // Two whom nothing but their keys tells apart.
+    made.submissions.back().observations = made.submissions[made.submissions.size() - 2].observations;
+    for (auto& o : made.submissions.back().observations) o.set_rater_key(key("dee"));
+    for (CountedSubmission& submission : made.submissions) {
+      submission.id = key(absl::StrCat("submission", &submission - made.submissions.data()));
+    }
+    std::sort(made.submissions.begin(), made.submissions.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    return made;
+  };
+  const v1::RoleProfile& hiring = *Framework().FindProfile("hiring");
+  const std::string bytes = Bytes(Fold(Framework(), hiring, inputs("first server")));
+  for (const char* salt : {"second server", "third", "fourth", "fifth", "sixth"}) {
+    EXPECT_EQ(Bytes(Fold(Framework(), hiring, inputs(salt))), bytes) << salt;
+  }
+}
+
 TEST(Fold, IgnoresTheNoiseOfALoadTest) {
   const std::string bytes = Bytes(FoldOf({OneRepository({testing::Run("run.drains_on_sigterm", 0.97)})}));
   EXPECT_EQ(Bytes(FoldOf({OneRepository({testing::Run("run.drains_on_sigterm", 0.91)})})), bytes);
