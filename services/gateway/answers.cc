@@ -8,6 +8,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "services/common/base/status_macros.h"
 #include "services/gateway/validation.h"
 
@@ -25,6 +26,18 @@ absl::string_view OrMain(const std::string& assessment) {
 // What the entries of all shards are merged by: newest first; see StartAfter in the aggregator.
 bool ComesBefore(const shard::v1::ListPosition& a, const shard::v1::ListPosition& b) {
   return std::tuple(-a.time_micros(), a.shard(), -a.offset()) < std::tuple(-b.time_micros(), b.shard(), -b.offset());
+}
+
+// `message` has counts of areas, competencies and behaviours.
+template <typename Message>
+void Count(const v1::Framework& framework, Message& message) {
+  message.set_areas(static_cast<uint32_t>(framework.areas_size()));
+  for (const v1::Area& area : framework.areas()) {
+    message.set_competencies(message.competencies() + static_cast<uint32_t>(area.competencies_size()));
+    for (const v1::Competency& competency : area.competencies()) {
+      message.set_behaviours(message.behaviours() + static_cast<uint32_t>(competency.behaviours_size()));
+    }
+  }
 }
 
 }  // namespace
@@ -247,13 +260,7 @@ absl::StatusOr<v1::ListFrameworksResponse> Answers::ListFrameworks(const v1::Lis
     entry.set_name(framework.name());
     entry.set_digest(framework.digest_text());
     entry.set_title(framework.proto().title());
-    entry.set_areas(framework.proto().areas_size());
-    for (const v1::Area& area : framework.proto().areas()) {
-      entry.set_competencies(entry.competencies() + area.competencies_size());
-      for (const v1::Competency& competency : area.competencies()) {
-        entry.set_behaviours(entry.behaviours() + competency.behaviours_size());
-      }
-    }
+    Count(framework.proto(), entry);
   }
   if (end < backend_.frameworks.size()) response.set_next_page_token(absl::StrCat(end));
   return response;
@@ -264,6 +271,25 @@ absl::StatusOr<v1::GetFrameworkResponse> Answers::GetFramework(const v1::GetFram
   v1::GetFrameworkResponse response;
   *response.mutable_framework() = framework->proto();
   response.set_digest(framework->digest_text());
+  return response;
+}
+
+absl::StatusOr<v1::ValidateFrameworkResponse> Answers::ValidateFramework(
+    const v1::ValidateFrameworkRequest& request) const {
+  ASSAY_RETURN_IF_ERROR(Validate(request));
+  std::vector<readiness::FrameworkFile> files;
+  for (const auto& file : request.files()) files.push_back({file.name(), file.content()});
+  const absl::StatusOr<v1::Framework> framework = readiness::ParseFramework(files);
+  v1::ValidateFrameworkResponse response;
+  if (!framework.ok()) {
+    for (absl::string_view line : absl::StrSplit(framework.status().message(), '\n')) {
+      response.add_problems(std::string(line));
+    }
+    return response;
+  }
+  response.set_name(absl::StrCat(framework->id(), "@", framework->version()));
+  response.set_digest(Digest::Of(readiness::CanonicalBytes(*framework)).ToString());
+  Count(*framework, response);
   return response;
 }
 

@@ -52,6 +52,8 @@ class Answers {
                                            absl::Time deadline) const;
   absl::StatusOr<v1::ListFrameworksResponse> ListFrameworks(const v1::ListFrameworksRequest& request) const;
   absl::StatusOr<v1::GetFrameworkResponse> GetFramework(const v1::GetFrameworkRequest& request) const;
+  // What is wrong with the files is the answer, not an error.
+  absl::StatusOr<v1::ValidateFrameworkResponse> ValidateFramework(const v1::ValidateFrameworkRequest& request) const;
 
  private:
   const Backend& backend_;

@@ -115,6 +115,14 @@ grpc::ServerUnaryReactor* FrameworkRpc::GetFramework(grpc::CallbackServerContext
                     [this](const rpc::Call&, const v1::GetFrameworkRequest& r) { return answers_.GetFramework(r); });
 }
 
+grpc::ServerUnaryReactor* FrameworkRpc::ValidateFramework(grpc::CallbackServerContext* context,
+                                                          const v1::ValidateFrameworkRequest* request,
+                                                          v1::ValidateFrameworkResponse* response) {
+  return rpc::Unary(
+      environment_, "/assay.v1.FrameworkService/ValidateFramework", context, request, response,
+      [this](const rpc::Call&, const v1::ValidateFrameworkRequest& r) { return answers_.ValidateFramework(r); });
+}
+
 grpc::ServerUnaryReactor* ServerRpc::GetServerInfo(grpc::CallbackServerContext* context,
                                                    const v1::GetServerInfoRequest* request, v1::ServerInfo* response) {
   return rpc::Unary(environment_, "/assay.v1.ServerService/GetServerInfo", context, request, response,

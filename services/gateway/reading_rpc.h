@@ -83,6 +83,9 @@ class FrameworkRpc final : public v1::FrameworkService::CallbackService {
                                            v1::ListFrameworksResponse* response) override;
   grpc::ServerUnaryReactor* GetFramework(grpc::CallbackServerContext* context, const v1::GetFrameworkRequest* request,
                                          v1::GetFrameworkResponse* response) override;
+  grpc::ServerUnaryReactor* ValidateFramework(grpc::CallbackServerContext* context,
+                                              const v1::ValidateFrameworkRequest* request,
+                                              v1::ValidateFrameworkResponse* response) override;
 
  private:
   const rpc::CallEnvironment environment_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/gateway/server.h"
 
+#include <arpa/inet.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <sys/stat.h>
@@ -8,7 +9,6 @@
 
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
@@ -25,7 +25,7 @@ namespace assay::gateway {
 namespace {
 
 constexpr size_t kQueuedCalls = 1024;
-constexpr absl::Duration kLastAnswers = absl::Milliseconds(100);
+constexpr absl::Duration kLastAnswers = absl::Milliseconds(500);
 constexpr size_t kSenders = 4;
 constexpr size_t kQueuedSends = 256;
 
@@ -33,9 +33,14 @@ std::string HostOf(const std::string& host_port) { return host_port.substr(0, ho
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> CredentialsFor(const Server::Options& options) {
   const bool has_certificate = !options.certificate_file.empty() && !options.key_file.empty();
+  const bool has_part = !options.certificate_file.empty() || !options.key_file.empty() || !options.client_ca_file.empty();
+  if (has_part && !has_certificate) {
+    return absl::InvalidArgumentError(
+        "tls: certificate_file and key_file belong together; give both, or neither for a server without TLS");
+  }
   const absl::Status loopback = CheckLoopback(options.listen);
   if (!loopback.ok() && (!has_certificate || options.token_file.empty())) {
-    return absl::FailedPreconditionError(
+    return absl::InvalidArgumentError(
         absl::StrCat("listen: ", options.listen,
                      " can be reached by other machines: that needs tls.certificate_file, tls.key_file and token_file; "
                      "use 127.0.0.1 otherwise"));
@@ -56,7 +61,10 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> CredentialsFor(const Se
 
 absl::Status CheckLoopback(const std::string& host_port) {
   const std::string host = HostOf(host_port);
-  if (host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.")) return absl::OkStatus();
+  in_addr address{};
+  // Not by its first letters: "127.example.com" is somebody's name.
+  const bool is_loopback = inet_pton(AF_INET, host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
+  if (is_loopback || host == "localhost" || host == "[::1]") return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(host_port, " is not an address of this machine alone"));
 }
 
@@ -102,8 +110,6 @@ struct Server::Parts {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
     rpc::ApplyServerLimits(builder);
-    // Two servers never share a port.
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     if (!options.socket_path.empty()) {
       unlink(options.socket_path.c_str());
       builder.AddListeningPort(absl::StrCat("unix:", options.socket_path), grpc::InsecureServerCredentials());

@@ -22,6 +22,8 @@ constexpr size_t kMaxLabel = 64;
 constexpr size_t kMaxReason = 1000;
 constexpr size_t kMaxIds = 500;
 constexpr size_t kMaxToken = 4096;
+constexpr int kMaxFrameworkFiles = 64;
+constexpr size_t kMaxFrameworkFile = 1 << 20;
 
 bool HasControl(absl::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) { return absl::ascii_iscntrl(static_cast<unsigned char>(c)); });
@@ -288,6 +290,22 @@ absl::Status Validate(const v1::GetEvaluationReportRequest& request) {
   CheckCandidate(request.candidate(), violations);
   CheckText("assessment", request.assessment(), 0, kMaxName, violations);
   CheckToken("read_token", request.read_token(), violations);
+  return violations.ToStatus();
+}
+
+absl::Status Validate(const v1::ValidateFrameworkRequest& request) {
+  Violations violations;
+  if (request.files().empty() || request.files_size() > kMaxFrameworkFiles) {
+    violations.Add("files", absl::StrCat(request.files_size()), absl::StrCat("1 to ", kMaxFrameworkFiles));
+  }
+  for (int i = 0; i < request.files_size() && i < kMaxFrameworkFiles; ++i) {
+    const std::string field = absl::StrCat("files[", i, "]");
+    CheckText(field + ".name", request.files(i).name(), 1, kMaxName, violations);
+    if (request.files(i).content().size() > kMaxFrameworkFile) {
+      violations.Add(field + ".content", absl::StrCat(request.files(i).content().size(), " bytes"),
+                     absl::StrCat("at most ", kMaxFrameworkFile));
+    }
+  }
   return violations.ToStatus();
 }
 

@@ -11,6 +11,7 @@
 #include "assay/v1/candidate_service.pb.h"
 #include "assay/v1/decision_service.pb.h"
 #include "assay/v1/evidence_service.pb.h"
+#include "assay/v1/framework_service.pb.h"
 #include "assay/v1/readiness_service.pb.h"
 #include "assay/v1/report_service.pb.h"
 #include "assay/v1/submission_service.pb.h"
@@ -59,6 +60,7 @@ absl::Status Validate(const v1::GetReadinessRequest& request);
 absl::Status Validate(const v1::WatchReadinessRequest& request);
 absl::Status Validate(const v1::ExplainReadinessRequest& request);
 absl::Status Validate(const v1::GetEvaluationReportRequest& request);
+absl::Status Validate(const v1::ValidateFrameworkRequest& request);
 absl::Status Validate(const v1::UploadArtifactRequest::Metadata& metadata);
 
 // The content of a submission against the framework it is for: ids, ranges, evidence, every rule of its kind.
