@@ -121,6 +121,7 @@ TEST_F(DiskFull, AtTheEndOfTheDiskNothingAcknowledgedIsLostAndTheServerHealsWhen
   FillUp(disk_ / "filler", 12 << 20);
   StartServer("1");
   ASSAY_ASSERT_OK(Submit());
+  ExpectAllCompleted();
   // One page: enough for the look before and for the document, too little for what the stores write then.
   EXPECT_THAT(SubmitUntil(absl::StatusCode::kUnavailable, [&] { FillUp(disk_ / "filler", 4096); }),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr(disk_ / "data")));
