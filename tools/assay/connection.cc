@@ -14,6 +14,7 @@
 #include <filesystem>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
@@ -161,7 +162,10 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
                                                              std::unique_ptr<ServerProcess> process) {
   auto connection = std::unique_ptr<Connection>(new Connection);
   connection->process_ = std::move(process);
-  connection->channel_ = rpc::ConnectTo(target);
+  rpc::ChannelOptions tls;
+  // A Unix socket is this machine's own.
+  if (!absl::StartsWith(target, "unix:")) tls.tls_authority_file = globals.tls_ca;
+  ASSAY_ASSIGN_OR_RETURN(connection->channel_, rpc::ConnectTo(target, tls));
   if (!globals.token_file.empty()) {
     ASSAY_ASSIGN_OR_RETURN(std::string token, ReadFile(globals.token_file, 4096));
     connection->token_ = std::string(absl::StripAsciiWhitespace(token));

@@ -17,6 +17,8 @@ struct Globals {
   std::string data;
   // File with the caller's token, for servers that ask for one.
   std::string token_file;
+  // PEM file of the authority that signed the server's certificate; empty: no TLS.
+  std::string tls_ca;
 };
 
 // What the chosen command does; returns an exit code. Set by its callback.
@@ -34,7 +36,7 @@ void AddFrameworks(CLI::App& app, Globals& globals, Action& action);
 void AddTopics(CLI::App& app, Action& action);
 void AddDoctor(CLI::App& app, Globals& globals, Action& action);
 
-// Adds --json, --server, --data and --token-file to a command that speaks to a server.
+// Adds --json, --server, --data, --token-file and --tls-ca to a command that speaks to a server.
 void AddConnectionOptions(CLI::App& command, Globals& globals);
 
 }  // namespace assay::cli

@@ -13,6 +13,7 @@ void AddConnectionOptions(CLI::App& command, Globals& globals) {
   command.add_option("--server", globals.server, "HOST:PORT; default $ASSAY_SERVER, else 127.0.0.1:7470");
   command.add_option("--data", globals.data, "Data folder to use instead of a server's address");
   command.add_option("--token-file", globals.token_file, "File with the token the server asks for");
+  command.add_option("--tls-ca", globals.tls_ca, "PEM file of the authority that signed the server's certificate");
   command.add_flag("--json", globals.json, "Print one JSON document and nothing else");
 }
 

@@ -83,12 +83,17 @@ absl::Status Watch(const Connection& connection, v1::WatchSubmissionsRequest req
 }
 
 absl::Status WaitForEnd(const Connection& connection, const std::string& candidate,
-                        const std::vector<AcceptedSubmission>& submissions, ProgressLine& progress) {
+                        std::vector<AcceptedSubmission>& submissions, ProgressLine& progress) {
   v1::WatchSubmissionsRequest request;
   request.set_candidate(candidate);
   for (const auto& submission : submissions) request.add_ids(submission.id);
   request.set_read_token(submissions.back().read_token);
-  return Watch(connection, request, [&](const v1::SubmissionUpdate& update) { progress.Show(Summary(update)); });
+  return Watch(connection, request, [&](const v1::SubmissionUpdate& update) {
+    for (AcceptedSubmission& submission : submissions) {
+      if (submission.id == update.submission().id()) submission.submission = update.submission();
+    }
+    progress.Show(Summary(update));
+  });
 }
 
 }  // namespace assay::cli

@@ -24,9 +24,10 @@ struct AcceptedSubmission {
 absl::StatusOr<AcceptedSubmission> Submit(const Connection& connection, const SubmissionInput& input,
                                           const std::string& request_id);
 
-// Follows the submissions until all are terminal, showing what happens. A broken stream is taken up where it ended.
+// Follows the submissions until all are terminal, showing what happens, and leaves in each what it became. A broken stream
+// is taken up where it ended.
 absl::Status WaitForEnd(const Connection& connection, const std::string& candidate,
-                        const std::vector<AcceptedSubmission>& submissions, ProgressLine& progress);
+                        std::vector<AcceptedSubmission>& submissions, ProgressLine& progress);
 
 // Streams updates to `on_update` until the server ends the stream, taking it up again when it breaks.
 absl::Status Watch(const Connection& connection, v1::WatchSubmissionsRequest request,

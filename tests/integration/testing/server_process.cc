@@ -76,7 +76,7 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& target) {
 std::string Built(const std::string& name) { return absl::StrCat(getenv("ASSAY_BUILD_DIR"), "/", name); }
 
 std::string TestPlugins() {
-  static const auto& folder = *new TempDir;
+  static const TempDir folder;
   static const bool made = [] {
     for (const char* name : {"server_test_plugins/scripted_analysis.so", "server_test_plugins/scripted_analysis.json",
                              "plugins/rubric.so", "plugins/rubric.json"}) {
