@@ -141,6 +141,12 @@ TEST_F(Cli, WrongUsageIsOneLineAndCodeTwo) {
   }
 }
 
+TEST_F(Cli, AListOfEvaluatorsDoesNotSwallowThePathBehindIt) {
+  const Outcome outcome = Run({"evaluate", "--skip", "load_test", Path("nothing.yaml")});
+  EXPECT_EQ(outcome.exit, kBadInput) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("nothing.yaml"));
+}
+
 TEST_F(Cli, AMissingFileIsNamed) {
   const Outcome outcome = Evaluate({Path("nothing.yaml")});
   EXPECT_EQ(outcome.exit, kBadInput);

@@ -101,7 +101,9 @@ absl::StatusOr<int> Evaluate(const Globals& globals, const EvaluateOptions& opti
     ASSAY_RETURN_IF_ERROR(PrintJson(report));
   } else {
     const NextCommands next = CommandsToGoOnWith(report, globals, options.report);
-    std::cout << RenderReport(report, next, DetectStyle(), options.report.for_candidate()) << std::flush;
+    std::cout << RenderReport(report, next, DetectStyle(),
+                              {.for_candidate = options.report.for_candidate(), .quick = options.quick})
+              << std::flush;
   }
   const bool required = !options.require.empty();
   return required && report.readiness().status() != v1::Readiness::READY ? kAnswerIsNo : kDone;
@@ -120,8 +122,12 @@ void AddEvaluate(CLI::App& app, Globals& globals, Action& action) {
   command->add_option("--framework", options->framework, "Framework, for example senior-express-engineer@1");
   command->add_option("--base", options->input.base,
                       "What the candidate was given: unchanged files say nothing about them");
-  command->add_option("--only", options->only, "Evaluators to run, comma-separated")->delimiter(',');
-  command->add_option("--skip", options->skip, "Evaluators to leave out, comma-separated")->delimiter(',');
+  command->add_option("--only", options->only, "Evaluators to run, comma-separated")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command->add_option("--skip", options->skip, "Evaluators to leave out, comma-separated")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command->add_flag("--quick", options->quick, "Under a minute; says what it left out");
   command->add_option("--require", options->require, "Exit with 1 unless the status is READY")
       ->check(CLI::IsMember({"READY", "ready"}));

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "tools/assay/html_charts.h"
 #include "tools/assay/html_sections.h"
@@ -87,10 +88,11 @@ const char* SeverityInWords(v1::Finding::Severity severity) {
   return severity == v1::Finding::ERROR ? "weighty" : severity == v1::Finding::WARNING ? "worth a look" : "remark";
 }
 
-// "run.drains_on_sigterm" is "Drains on sigterm".
+// "run.drains_on_sigterm" is "Drains on SIGTERM".
 std::string CriterionInWords(const std::string& criterion) {
   std::string words(absl::StripPrefix(criterion, "run."));
   std::replace(words.begin(), words.end(), '_', ' ');
+  words = absl::StrReplaceAll(words, {{"sigterm", "SIGTERM"}});
   if (!words.empty()) words[0] = absl::ascii_toupper(static_cast<unsigned char>(words[0]));
   return words;
 }

@@ -61,7 +61,7 @@ blockquote{margin:0 0 .5rem;padding-left:.8rem;border-left:3px solid var(--fill)
 .axis-row{display:none}.cards,.quotes,.phases{grid-template-columns:1fr}.no{width:2.4rem;padding-right:.6rem}}
 @media print{:root{--ink:#000;--paper:#fff;--quiet:#444;--line:#bbb;--accent:#000;--good:#14693c;--bad:#a92018;--open:#7c5300;--card:#fff;--fill:#3f6fd1}
 body{max-width:none;font-size:11pt;padding:0}nav,.skip{display:none}.card,.finding,figure,tr{break-inside:avoid}h2,h3,h4{break-after:avoid}.code,.scroll{overflow:visible;white-space:pre-wrap}
-details::details-content{content-visibility:visible;height:auto;block-size:auto}
+.questions details::details-content{content-visibility:visible;height:auto;block-size:auto}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 )css";
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace assay::cli {
@@ -66,9 +67,16 @@ Latencies ReadLatencies(const Json& histogram) {
   return latencies;
 }
 
+// The load test names its steps by their share of the capacity: "0.5C".
+std::string PhaseName(const Json& phase) {
+  std::string name = Text(phase, "name").substr(0, 64);
+  const bool share = name.size() > 1 && name.back() == 'C' && name.find_first_not_of("0123456789.") == name.size() - 1;
+  return share ? absl::StrCat(name.substr(0, name.size() - 1), " of capacity") : name;
+}
+
 LoadPhase ReadPhase(const Json& json) {
   LoadPhase phase;
-  phase.name = Text(json, "name").substr(0, 64);
+  phase.name = PhaseName(json);
   phase.state = Text(json, "state");
   phase.reason = Text(json, "reason");
   const auto recorded = json.find("recorded");
@@ -86,7 +94,7 @@ LoadPhase ReadPhase(const Json& json) {
 void ReadTimeline(const Json& phase, LoadRun& run) {
   const Json& timeline = Child(phase, "timeline");
   if (!timeline.is_array() || timeline.empty()) return;
-  run.marks.emplace_back(run.seconds.size(), Text(phase, "name").substr(0, 64));
+  run.marks.emplace_back(run.seconds.size(), PhaseName(phase));
   for (const Json& row : timeline) {
     if (!row.is_array() || row.size() < 4 || run.seconds.size() >= kMaximumSeconds) break;
     const auto at = [&](size_t i) {

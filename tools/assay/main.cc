@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <iostream>
+#include <string>
 
 #include "tools/assay/failure.h"
 #include "tools/assay/globals.h"
@@ -15,6 +16,16 @@ void AddConnectionOptions(CLI::App& command, Globals& globals) {
   command.add_option("--token-file", globals.token_file, "File with the token the server asks for");
   command.add_option("--tls-ca", globals.tls_ca, "PEM file of the authority that signed the server's certificate");
   command.add_flag("--json", globals.json, "Print one JSON document and nothing else");
+}
+
+// "assay readiness get", as far as the words were understood.
+std::string CommandMeant(const CLI::App& app) {
+  std::string name = app.get_name();
+  for (const CLI::App* command = &app; !command->get_subcommands().empty();) {
+    command = command->get_subcommands().front();
+    name += " " + command->get_name();
+  }
+  return name;
 }
 
 int Main(int argc, char** argv) {
@@ -40,7 +51,7 @@ int Main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    std::cerr << "error: usage: " << error.what() << "; see assay --help\n";
+    std::cerr << "error: usage: " << error.what() << "; see " << CommandMeant(app) << " --help\n";
     return kWrongUsage;
   }
   return action();

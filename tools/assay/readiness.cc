@@ -36,7 +36,7 @@ absl::Status GetReport(const Globals& globals, const ReadinessOptions& options, 
   ASSAY_RETURN_IF_ERROR(WriteReportFiles(report, options.report));
   if (globals.json) return PrintJson(report);
   const NextCommands next = CommandsToGoOnWith(report, globals, options.report);
-  std::cout << RenderReport(report, next, DetectStyle(), options.report.for_candidate());
+  std::cout << RenderReport(report, next, DetectStyle(), {.for_candidate = options.report.for_candidate()});
   return absl::OkStatus();
 }
 

@@ -209,7 +209,7 @@ TEST(TerminalReport, LeadsWithPeoplesWordsWhenThereIsNoRepository) {
 TEST(TerminalReport, TellsTheCandidateWhatToTry) {
   v1::EvaluationReport report = SampleReport();
   report.mutable_findings(0)->set_help("Keep the grace longer than the longest request.");
-  EXPECT_THAT(RenderReport(report, {}, Plain(), /*for_candidate=*/true),
+  EXPECT_THAT(RenderReport(report, {}, Plain(), {.for_candidate = true}),
               AllOf(HasSubstr("What to try next"), HasSubstr("Keep the grace longer")));
   EXPECT_THAT(RenderHtml(report, /*for_candidate=*/true),
               AllOf(HasSubstr("What to try next"), Not(HasSubstr("Questions for"))));
@@ -351,8 +351,10 @@ TEST(Explanation, DrawsTheHistogramOfALoadStep) {
   (*response.mutable_load_runs())["sha256:run"] =
       R"({"phases":[{"name":"0.5C","recorded":true,"rate_asked":154,"total":{"sent":1848,"outcomes":{"ok":1848},"response":
       {"count":3,"p50_ms":1.75,"p90_ms":6,"p99_ms":18.4,"max_ms":1240,"buckets":[11000,1,2000,2]}}}]})";
-  EXPECT_THAT(RenderExplanation(response, Plain()),
-              AllOf(HasSubstr("0.5C: 154/s, 1848 sent; p50 1.8 ms, p90 6.0 ms, p99 18.4 ms, max 1.2 s"),
+  TerminalStyle wide = Plain();
+  wide.width = 120;
+  EXPECT_THAT(RenderExplanation(response, wide),
+              AllOf(HasSubstr("0.5 of capacity: 154/s, 1848 sent; p50 1.8 ms, p90 6.0 ms, p99 18.4 ms, max 1.2 s"),
                     HasSubstr(" 0.91 ms *"), HasSubstr("% 3.6 ms")));
 }
 

@@ -280,7 +280,7 @@ std::string StatusInWords(v1::Readiness::Status status) {
 }
 
 std::string RenderReport(const v1::EvaluationReport& report, const NextCommands& next, const TerminalStyle& style,
-                         bool for_candidate) {
+                         const ReportView& view) {
   const Painter paint(style);
   const std::string separator = style.unicode ? " · " : " - ";
   std::string out =
@@ -298,9 +298,16 @@ std::string RenderReport(const v1::EvaluationReport& report, const NextCommands&
   out += RenderStatus(report.readiness(), paint, style);
   section(RenderAreas(report.readiness(), paint, style));
   section(RenderGates(report.readiness(), paint, style));
-  section(for_candidate ? RenderTips(report, paint, style) : RenderNextEvidence(report.readiness(), paint, style));
+  section(view.for_candidate ? RenderTips(report, paint, style) : RenderNextEvidence(report.readiness(), paint, style));
   section(RenderLimits("No result", WithoutResult(report), paint, style));
   section(RenderLimits("Not observable here", NotObservableHere(report), paint, style));
+  if (view.quick) {
+    out += Wrap(
+        "With --quick load steps take 2 s in place of 12, uploads at SIGTERM at most 2 s in place of 5, bad input "
+        "comes a few times "
+        "each, and nothing is tried twice.",
+        style.width, "");
+  }
   if (WithoutBase(report)) {
     out += (Wrap("Without --base everything in the repository counts as the candidate's own.", style.width, ""));
   }

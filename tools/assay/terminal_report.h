@@ -25,11 +25,18 @@ struct NextOptions {
 // Commands that lead on from a report: down to the evidence of the competency that shows most, and to the page.
 NextCommands CommandsAfter(const v1::EvaluationReport& report, const NextOptions& options);
 
+// How a report is shown on a terminal.
+struct ReportView {
+  // What to try next in place of what an interviewer would do.
+  bool for_candidate = false;
+  // The run was a quick one: the answer says what that left out.
+  bool quick = false;
+};
+
 // The answer that fits a screen: what was tried and what happened, status, areas, gates, what would help next, and the
-// commands to go on with. For the candidate: what to try next in place of what an interviewer would do. A pure function
-// of the report, so that its picture can be tested.
+// commands to go on with. A pure function of the report, so that its picture can be tested.
 std::string RenderReport(const v1::EvaluationReport& report, const NextCommands& next, const TerminalStyle& style,
-                         bool for_candidate = false);
+                         const ReportView& view = {});
 
 // Status, areas with competencies, and gates, for `assay readiness get`.
 std::string RenderReadiness(const v1::ReadinessRecord& record, const TerminalStyle& style);
