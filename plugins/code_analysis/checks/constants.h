@@ -37,7 +37,8 @@ std::string VariableInFront(const Model& model, Node literal);
 // A name for the value an expression is assigned or passed to: variable, property, or the enclosing function.
 std::string_view TargetName(Node expression);
 
-// The package an origin starts with: "pg" of "pg.Pool()", "@scope/a" of "@scope/a.b".
+// The package an origin starts with: "pg" of "pg.Pool()", "@scope/a" of "@scope/a.b". A part of `origin`, which
+// must outlive it.
 std::string_view PackageOfOrigin(std::string_view origin);
 // Whether the call or `new` comes from one of these: "jsonwebtoken.sign" for `jwt.sign(…)` and `sign(…)`.
 bool ComesFrom(const Model& model, Node call, std::initializer_list<std::string_view> origins);

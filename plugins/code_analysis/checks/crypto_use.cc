@@ -80,7 +80,7 @@ class CryptoJudge {
             "A value that must not be guessed is made with Math.random().");
     });
     model_.ForEachCall({"randomBytes", "randomUUID", "randomInt", "getRandomValues", "nanoid"}, [&](Node call) {
-      const std::string_view package = PackageOfOrigin(model_.OriginOf(CalleeOf(call)));
+      const std::string package(PackageOfOrigin(model_.OriginOf(CalleeOf(call))));
       if (text::IsOneOf(package, {"crypto", "nanoid"})) Sound(call);
     });
   }

@@ -120,8 +120,7 @@ void DependenciesPointInward(const Model& model, Reporter& reporter) {
 class CycleFinder {
  public:
   explicit CycleFinder(const Model& model)
-      : model_(model),
-        next_(model.modules().size()),
+      : next_(model.modules().size()),
         index_(next_.size(), 0),
         low_(next_.size(), 0),
         on_stack_(next_.size(), false) {
@@ -223,7 +222,6 @@ class CycleFinder {
     return steps;
   }
 
-  const Model& model_;
   std::vector<std::vector<Step>> next_;
   std::vector<uint32_t> index_, low_;
   std::vector<bool> on_stack_;

@@ -146,7 +146,7 @@ class TokenJudge {
       const Node object = property.parent();
       const Node call = object.parent().parent();
       if (!call.Is(Kind::kCall) && !call.Is(Kind::kNew)) return;
-      const std::string_view package = PackageOfOrigin(model_.OriginOf(CalleeOf(call)));
+      const std::string package(PackageOfOrigin(model_.OriginOf(CalleeOf(call))));
       if (!text::IsOneOf(package, {"express-jwt", "passport-jwt", "koa-jwt"})) return;
       verdict_.seen.push_back(model_.SpanOf(call));
       verifies_ = true;
