@@ -49,6 +49,7 @@ struct Facts {
   sdk::Json package;     // package.json; null when there is none
   sdk::Json assay_yaml;  // the submission's own .assay.yaml
   sdk::Json task;
+  std::string readme;
 
   const Claim* FindClaim(std::string_view id) const;
 };

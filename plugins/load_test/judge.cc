@@ -183,21 +183,44 @@ Judgement JudgeBadInput(const LoadReport& report, const Aftermath& aftermath, in
   return out;
 }
 
-Judgement JudgeBodies(const LoadReport& report, const Aftermath& aftermath) {
+Judgement WithoutBlame(Judgement judgement, const std::string& lacks) {
+  if (lacks.empty()) return judgement;
+  const std::string why = "not observable here: the server wants " + lacks + ", which this platform does not offer; ";
+  const auto speaks_of_platform = [](const std::string& criterion) {
+    return criterion == "run.survives_bad_input" || criterion == "run.error_answers" || criterion == "run.latency_under_load";
+  };
+  for (Judgement::Value& value : judgement.values) {
+    if (!speaks_of_platform(value.criterion) || (value.value.has_value() && *value.value >= 1)) continue;
+    value.value.reset();
+    value.observable = false;
+    value.text = why + value.text;
+  }
+  for (Tested& tested : judgement.tested) {
+    const bool concerned = tested.claim == "async.rejections_handled" || tested.claim == "process.fatal_errors" || tested.claim == "load.shedding";
+    if (!concerned || tested.verdict != Verdict::kRefuted) continue;
+    tested.verdict = Verdict::kInconclusive;
+    tested.reason = why + tested.reason;
+  }
+  std::erase_if(judgement.remarks, [](const Remark& remark) {
+    return remark.check == "LT1.crash" || remark.check == "LT1.server_errors" || remark.check == "LT1.hanging" || remark.check == "LT2.growth";
+  });
+  return judgement;
+}
+
+Judgement JudgeBodies(const LoadReport& report, const Aftermath& aftermath, bool reads_bodies) {
   Judgement out;
   Judgement::Value value{"run.body_limits", std::nullopt, ""};
   const PhaseReport* phase = report.Phase("bodies");
   const Counts* large = phase == nullptr ? nullptr : phase->Class("20MB");
-  const Counts* small = phase == nullptr ? nullptr : phase->Class("90kB");
   const uint64_t growth = aftermath.peak_bytes > aftermath.peak_bytes_before ? aftermath.peak_bytes - aftermath.peak_bytes_before : 0;
-  // A server that has read the smallest body whole reads bodies on that path; one that answers early never looks.
-  const bool reads = small != nullptr && small->answered() > small->early;
+  // Reading 20 MB and dropping them costs some memory too; a body that is held costs several times its size.
+  constexpr uint64_t kHeld = 30 << 20;
   if (large == nullptr || large->sent == 0) {
     value.text = "no large body could be sent";
   } else if (!aftermath.alive) {
     value.value = 0;
     value.text = "large bodies ended the server: " + Describe(aftermath);
-  } else if (!reads && !IsOver(*large)) {
+  } else if (!reads_bodies && !IsOver(*large)) {
     value.text = "no path was found that reads a body before it answers";
   } else if (IsOver(*large)) {
     uint64_t errors = phase->total.status_count(500, 599);
@@ -211,6 +234,17 @@ Judgement JudgeBodies(const LoadReport& report, const Aftermath& aftermath) {
     value.value = 0.5;
     value.text = "20 MB was cut off without an answer";
     out.tested.push_back({"limits.body_size", Verdict::kConfirmed, value.text});
+  } else if (large->answered() > 0 && large->early == large->answered()) {
+    value.text = "20 MB was answered with " + std::to_string(large->main_status()) + " before it was read";
+    out.tested.push_back({"limits.body_size", Verdict::kInconclusive, value.text});
+  } else if (large->answered() > 0 && growth < kHeld && large->main_status() >= 400) {
+    // Express itself reads a refused request to its end before it answers.
+    value.text = "20 MB was read and dropped, and answered with " + std::to_string(large->main_status()) + ": no path was found that keeps a body";
+    out.tested.push_back({"limits.body_size", Verdict::kInconclusive, value.text});
+  } else if (large->answered() > 0 && growth < kHeld) {
+    value.value = 0.5;
+    value.text = "20 MB was read to its end (" + std::to_string(large->main_status()) + ") without being held in memory: its peak grew by " + Megabytes(growth);
+    out.tested.push_back({"limits.body_size", Verdict::kInconclusive, value.text});
   } else {
     value.value = 0;
     value.text = "20 MB was taken in whole (" + std::to_string(large->main_status()) + "), peak memory grew by " + Megabytes(growth);
@@ -256,6 +290,7 @@ Judgement JudgeSteps(const LoadReport& report, const Aftermath& aftermath) {
                  " ms at half of it, " + Number(loaded) + " ms at 0.8 of it";
     if (errors > 0) value.text += ", " + Number(errors * 100) + " % errors";
     if (*value.value == 0) {
+      out.certain = false;
       out.remarks.push_back({"LT2.growth", value.criterion, "The run showed latency or errors running away below capacity: " + value.text + ".",
                              "Find what queues (event loop, pool, lock) and bound it; shed load before it waits.", "At what queue length would you start refusing requests, and why there?",
                              "From the latency objective by Little's law: the longest useful queue is objective times throughput.", "load.shedding", Severity::kWarning});
@@ -270,6 +305,26 @@ Judgement JudgeSteps(const LoadReport& report, const Aftermath& aftermath) {
   }
   out.values.push_back(std::move(value));
   return out;
+}
+
+double ValueOfSteps(const Judgement& judgement) {
+  return judgement.values.empty() ? -1 : judgement.values[0].value.value_or(-1);
+}
+
+Judgement SeenTwice(Judgement judgement) {
+  judgement.certain = true;
+  for (Judgement::Value& value : judgement.values) value.text += ", and much the same in a second run";
+  return judgement;
+}
+
+Judgement SettledBySteps(Judgement judgement) {
+  if (judgement.certain) return judgement;
+  for (Judgement::Value& value : judgement.values) {
+    value.value.reset();
+    value.text = "not settled by the one run there was time for: " + value.text;
+  }
+  judgement.remarks.clear();
+  return judgement;
 }
 
 Judgement JudgeDrain(const LoadReport& report, const Aftermath& aftermath, double longest_seconds) {

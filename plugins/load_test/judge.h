@@ -38,10 +38,12 @@ struct Judgement {
     std::string criterion;
     std::optional<double> value;  // none: not settled; the text says why
     std::string text;
+    bool observable = true;  // false: it cannot be settled on this platform, and the text names what is missing
   };
   std::vector<Value> values;
   std::vector<Tested> tested;
   std::vector<Remark> remarks;
+  bool certain = true;  // false: one run alone may have been spoilt by the machine
 };
 
 // How the server's process was when a scenario was over.
@@ -59,10 +61,19 @@ std::string Describe(const Aftermath& aftermath);
 // Scenario 1, phase "storm". Classes named "raw-…" are not HTTP: closing the connection is a fine answer to them. `after`: the answer to a
 // sound request afterwards (status, 0 for none).
 Judgement JudgeBadInput(const LoadReport& report, const Aftermath& aftermath, int status_after);
-// Scenario 9, phase "bodies", with the classes "90kB", "101kB", "1MB", "20MB", "10000-keys", "5000-deep", "gzip-10MB".
-Judgement JudgeBodies(const LoadReport& report, const Aftermath& aftermath);
-// Scenario 2, phases "0.5C", "0.8C", "1.2C" after a search.
+// What remains of a judgement when the server wants something (`lacks`, "a MongoDB") this platform has not: requests that fail
+// or wait then speak of the platform. Nothing good is taken away.
+Judgement WithoutBlame(Judgement judgement, const std::string& lacks);
+// Scenario 9, phase "bodies", with the classes "90kB", "101kB", "1MB", "20MB", "10000-keys", "5000-deep", "gzip-10MB". `reads_bodies`: a
+// slow upload to that path was seen to be awaited; what is small fits into the sockets' buffers and shows nothing.
+Judgement JudgeBodies(const LoadReport& report, const Aftermath& aftermath, bool reads_bodies);
+// Scenario 2, phases "0.5C", "0.8C", "1.2C" after a search. A value of 0 with a server that lives counts only when two runs
+// gave it: SeenTwice marks it so, and SettledBySteps takes the value from one that is not.
 Judgement JudgeSteps(const LoadReport& report, const Aftermath& aftermath);
+// The value in a judgement of steps; -1: none.
+double ValueOfSteps(const Judgement& judgement);
+Judgement SeenTwice(Judgement judgement);
+Judgement SettledBySteps(Judgement judgement);
 // Scenario 7, with SIGTERM to the listener. `longest_seconds`: of the uploads that were under way.
 Judgement JudgeDrain(const LoadReport& report, const Aftermath& aftermath, double longest_seconds);
 // From the signal to the end of a process, from what the platform measures: the process's whole life, the instants (ns, one

@@ -182,6 +182,15 @@ TEST(JudgeSteps, GivesNothingToLatencyThatRunsAway) {
   EXPECT_EQ(ValueOf(judgement, "run.latency_under_load").value, 0);
   EXPECT_EQ(judgement.remarks[0].check, "LT2.growth");
 }
+TEST(JudgeSteps, CountLatencyThatRunsAwayOnlyWhenTwoRunsShowedIt) {
+  const Judgement once = JudgeSteps(Steps(20, 900), {});
+  EXPECT_EQ(ValueOfSteps(SettledBySteps(once)), -1);
+  EXPECT_TRUE(SettledBySteps(once).remarks.empty());
+  const Judgement twice = SettledBySteps(SeenTwice(once));
+  EXPECT_EQ(ValueOfSteps(twice), 0);
+  EXPECT_THAT(ValueOf(twice, "run.latency_under_load").text, HasSubstr("a second run"));
+  EXPECT_EQ(ValueOfSteps(SettledBySteps(JudgeSteps(Steps(20, 150), {}))), 0.5);
+}
 TEST(JudgeSteps, GivesNothingToAServerThatLoadEnds) {
   Aftermath dead;
   dead.alive = false;
@@ -319,32 +328,71 @@ LoadReport Bodies(Counts small, Counts large, const std::string& type = "applica
 }
 
 TEST(JudgeBodies, GivesFullValueToA413InJson) {
-  const Judgement judgement = JudgeBodies(Bodies(Answered("", 400, 1), Answered("", 413, 1)), {});
+  const Judgement judgement = JudgeBodies(Bodies(Answered("", 400, 1), Answered("", 413, 1)), {}, true);
   EXPECT_EQ(ValueOf(judgement, "run.body_limits").value, 1);
   EXPECT_EQ(VerdictOn(judgement, "limits.body_size"), Verdict::kConfirmed);
 }
 TEST(JudgeBodies, ConfirmsALimitThatAnswersAsAPage) {
-  const Judgement judgement = JudgeBodies(Bodies(Answered("", 400, 1), Answered("", 413, 1), "text/html"), {});
+  const Judgement judgement = JudgeBodies(Bodies(Answered("", 400, 1), Answered("", 413, 1), "text/html"), {}, true);
   EXPECT_EQ(ValueOf(judgement, "run.body_limits").value, 0.5);
   EXPECT_EQ(VerdictOn(judgement, "limits.body_size"), Verdict::kConfirmed);
 }
-TEST(JudgeBodies, GivesNothingToAServerThatTakesTwentyMegabytes) {
-  const Judgement judgement = JudgeBodies(Bodies(Answered("", 201, 1), Answered("", 201, 1)), {});
+Aftermath Grown(uint64_t megabytes) {
+  Aftermath aftermath;
+  aftermath.peak_bytes_before = 60 << 20;
+  aftermath.peak_bytes = aftermath.peak_bytes_before + (megabytes << 20);
+  return aftermath;
+}
+
+TEST(JudgeBodies, GivesNothingToAServerThatHoldsTwentyMegabytes) {
+  const Judgement judgement = JudgeBodies(Bodies(Answered("", 201, 1), Answered("", 201, 1)), Grown(74), true);
   EXPECT_EQ(ValueOf(judgement, "run.body_limits").value, 0);
   EXPECT_EQ(VerdictOn(judgement, "limits.body_size"), Verdict::kRefuted);
+}
+TEST(JudgeBodies, GivesHalfToAServerThatPassesABodyOnWithoutHoldingIt) {
+  const Judgement judgement = JudgeBodies(Bodies(Answered("", 201, 1), Answered("", 201, 1)), Grown(12), true);
+  EXPECT_EQ(ValueOf(judgement, "run.body_limits").value, 0.5);
+  EXPECT_EQ(VerdictOn(judgement, "limits.body_size"), Verdict::kInconclusive);
+}
+// Express answers an unknown path only after the request is read, whether or not anybody wants its body.
+TEST(JudgeBodies, SettlesNothingWhereABodyIsReadAndDropped) {
+  const Judgement judgement = JudgeBodies(Bodies(Answered("", 404, 1), Answered("", 404, 1)), Grown(20), true);
+  EXPECT_FALSE(ValueOf(judgement, "run.body_limits").value.has_value());
+  EXPECT_TRUE(judgement.remarks.empty());
 }
 TEST(JudgeBodies, GivesNothingToAServerThatLargeBodiesEnd) {
   Aftermath dead;
   dead.alive = false;
   dead.out_of_memory = true;
-  const Judgement judgement = JudgeBodies(Bodies(Answered("", 201, 1), Hanging("", 1)), dead);
+  const Judgement judgement = JudgeBodies(Bodies(Answered("", 201, 1), Hanging("", 1)), dead, true);
   EXPECT_EQ(ValueOf(judgement, "run.body_limits").value, 0);
   EXPECT_THAT(ValueOf(judgement, "run.body_limits").text, HasSubstr("its memory used up"));
 }
 TEST(JudgeBodies, SettlesNothingWhereNoPathReadsABody) {
-  Counts small = Answered("", 404, 1), large = Answered("", 404, 1);
-  small.early = large.early = 1;
-  EXPECT_FALSE(ValueOf(JudgeBodies(Bodies(small, large), {}), "run.body_limits").value.has_value());
+  EXPECT_FALSE(ValueOf(JudgeBodies(Bodies(Answered("", 404, 1), Answered("", 404, 1)), Grown(74), false), "run.body_limits").value.has_value());
+  Counts large = Answered("", 200, 1);
+  large.early = 1;
+  EXPECT_FALSE(ValueOf(JudgeBodies(Bodies(Answered("", 200, 1), large), Grown(74), true), "run.body_limits").value.has_value());
+}
+
+// ---- what the platform lacks ----
+
+TEST(WithoutBlame, LeavesNoScoreWhereRequestsWaitForWhatIsNotThere) {
+  LoadReport storm;
+  storm.phases = {PhaseOf("storm", {Answered("malformed JSON", 500, 10), Hanging("b", 2)})};
+  const Judgement judgement = WithoutBlame(JudgeBadInput(storm, {}, 200), "a MongoDB");
+  for (const char* criterion : {"run.survives_bad_input", "run.error_answers"}) {
+    EXPECT_FALSE(ValueOf(judgement, criterion).value.has_value()) << criterion;
+    EXPECT_FALSE(ValueOf(judgement, criterion).observable) << criterion;
+    EXPECT_THAT(ValueOf(judgement, criterion).text, HasSubstr("the server wants a MongoDB, which this platform does not offer"));
+  }
+  EXPECT_EQ(VerdictOn(judgement, "async.rejections_handled"), Verdict::kInconclusive);
+  for (const Remark& remark : judgement.remarks) EXPECT_EQ(remark.check, "LT1.leak");
+}
+TEST(WithoutBlame, TakesNothingGoodAway) {
+  LoadReport storm;
+  storm.phases = {PhaseOf("storm", {Answered("malformed JSON", 400, 10)})};
+  EXPECT_EQ(ValueOf(WithoutBlame(JudgeBadInput(storm, {}, 200), "a MongoDB"), "run.survives_bad_input").value, 1);
 }
 
 // ---- configuration ----

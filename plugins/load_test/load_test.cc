@@ -9,6 +9,7 @@ namespace assay::load_test {
 namespace {
 
 constexpr std::string_view kAnalysis = "code_analysis";
+constexpr size_t kMaxReadmeBytes = 1 << 20;
 
 std::string_view BytesOf(sdk::Evaluation& evaluation, const sdk::Input* input) {
   if (input == nullptr) return "";
@@ -29,6 +30,9 @@ Facts GatherFacts(sdk::Evaluation& evaluation) {
   if (const auto routes = evaluation.PriorArtifact(kAnalysis, "routes.json"); routes.ok()) ReadRoutesJson(*routes, facts);
   for (const char* name : {".env.example", ".env.sample", "env.example"}) {
     ReadEnvExample(BytesOf(evaluation, evaluation.File(name)), facts);
+  }
+  for (const char* name : {"README.md", "readme.md", "Readme.md"}) {
+    if (facts.readme.empty()) facts.readme = BytesOf(evaluation, evaluation.File(name)).substr(0, kMaxReadmeBytes);
   }
   for (const sdk::PriorClaim& claim : evaluation.PriorClaims()) {
     facts.claims.push_back({std::string(claim.id), std::string(claim.statement), std::string(claim.path), claim.line});

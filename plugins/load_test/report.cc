@@ -76,7 +76,8 @@ void Report::Add(const Judgement& judgement, const std::vector<sdk::Evidence>& e
   const std::vector<sdk::Evidence> known = Known(evidence);
   for (const Judgement::Value& value : judgement.values) {
     const bool observed = value.value.has_value() && !known.empty();
-    Set(value.criterion, {observed ? sdk::State::kObserved : sdk::State::kNotObservedYet, value.value.value_or(0), value.text, known});
+    const sdk::State otherwise = value.observable ? sdk::State::kNotObservedYet : sdk::State::kNotObservable;
+    Set(value.criterion, {observed ? sdk::State::kObserved : otherwise, value.value.value_or(0), value.text, known});
   }
   for (const Tested& tested : judgement.tested) {
     const auto found = claimed_.find(tested.claim);

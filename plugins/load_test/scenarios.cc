@@ -8,13 +8,19 @@ namespace {
 
 constexpr uint64_t kMillisecond = 1'000'000;
 constexpr uint64_t kSecond = 1'000 * kMillisecond;
-constexpr uint32_t kPort = 3000;
 constexpr size_t kScenarios = 6;
+// Seconds after which the quick profile measures no steps again, so that it ends within 45.
+constexpr double kQuickSteps = 26;
 
 std::string Quoted(const Candidate& candidate) {
   std::string text = "node";
   for (const std::string& word : candidate.arguments) text += " " + word;
   return text;
+}
+
+// Ways the submission itself names as its start.
+bool IsDeclared(const std::string& source) {
+  return source.rfind("scripts.start", 0) == 0 || source == ".assay.yaml" || source == "task.json";
 }
 
 std::vector<std::string> ReadyPaths(const Facts& facts) {
@@ -31,7 +37,7 @@ std::vector<std::string> ReadyPaths(const Facts& facts) {
 }  // namespace
 
 Scenarios::Scenarios(sdk::Evaluation& evaluation, const Facts& facts, const Profile& profile)
-    : evaluation_(evaluation), facts_(facts), profile_(profile), ready_paths_(ReadyPaths(facts)) {}
+    : evaluation_(evaluation), facts_(facts), profile_(profile), ready_paths_(ReadyPaths(facts)), service_(ServiceOfPackage(facts.package)) {}
 
 bool Scenarios::TimeFor(double seconds) const {
   return evaluation_.now_ns() + static_cast<uint64_t>(seconds * 1e9) < evaluation_.deadline_ns();
@@ -50,12 +56,19 @@ std::optional<LoadReport> Scenarios::Load(Server& server, const std::string& pla
   return report;
 }
 
+std::string Scenarios::Lacking(Server& server, bool alive) const {
+  server.ReadOutput();
+  const std::string said = WantedService(server.printed_errors() + server.printed_output());
+  return service_.empty() || (!alive && said.empty()) ? said : service_;
+}
+
 bool Scenarios::Prepare(Report& report) {
   evaluation_.Progress("installing dependencies", 0, kScenarios);
   uint32_t major = 0;
   for (const uint32_t wanted : facts_.node_majors) major = std::max(major, wanted);
   auto workspace = evaluation_.Prepare(major);
-  if (workspace.ok() && workspace->handle == 0 && workspace->fault == ASSAY_FAULT_PLATFORM && major != 0) {
+  const auto about_node = [](std::string_view failure) { return failure.substr(0, 4) == "node"; };
+  if (workspace.ok() && workspace->handle == 0 && workspace->fault == ASSAY_FAULT_PLATFORM && major != 0 && about_node(workspace->failure)) {
     evaluation_.Log(ASSAY_LOG_INFO, "node " + std::to_string(major) + " is not to be had: " + std::string(workspace->failure));
     workspace = evaluation_.Prepare(0);
   }
@@ -83,18 +96,30 @@ bool Scenarios::Prepare(Report& report) {
 void Scenarios::NoStart(Report& report, const StartPlan& plan, const std::vector<StartFailure>& failures) {
   std::string reasons, lacks;
   sdk::Evidence evidence = workspace_.evidence;
+  bool declared = false, asked_for = false;
   for (size_t i = 0; i < failures.size(); ++i) {
-    reasons += (reasons.empty() ? "" : "; ") + plan.candidates[i].source + " (" + Quoted(plan.candidates[i]) + "): " + failures[i].reason;
-    if (lacks.empty()) lacks = failures[i].platform_lacks;
-    if (failures[i].evidence != 0) evidence = failures[i].evidence;
+    const Candidate& candidate = plan.candidates[i];
+    const StartFailure& failure = failures[i];
+    reasons += (reasons.empty() ? "" : "; ") + candidate.source + " (" + Quoted(candidate) + "): " + failure.reason;
+    if (lacks.empty()) lacks = failure.platform_lacks.empty() ? candidate.lacks : failure.platform_lacks;
+    if (failure.evidence != 0) evidence = failure.evidence;
+    declared |= IsDeclared(candidate.source);
+    asked_for |= candidate.source.rfind("main", 0) != 0 && candidate.source != "listen" && candidate.source.rfind("the usual", 0) != 0;
   }
-  for (const Passed& passed : plan.passed) reasons += (reasons.empty() ? "" : "; ") + passed.source + ": " + passed.reason;
+  for (const Passed& passed : plan.passed) {
+    reasons += (reasons.empty() ? "" : "; ") + passed.source + ": " + passed.reason;
+    // Where the declared way could be tried, the others need not.
+    if (lacks.empty() && !declared) lacks = passed.lacks;
+    asked_for = true;
+  }
   if (!lacks.empty()) {
     report.RestNotObservable("not observable here: the server wants " + lacks + ", which this platform does not offer. " + reasons);
     return;
   }
-  if (reasons.empty()) {
-    report.RestNotObservedYet("nothing says how to start a server: no start script, bin, main or file that listens");
+  if (!asked_for) {
+    // Modules that only export something are no server, and nobody said they were.
+    const std::string tried = reasons.empty() ? "" : "; tried all the same: " + reasons;
+    report.RestNotObservedYet("nothing says how to start a server: no start script, no bin" + tried);
     return;
   }
   Judgement judgement;
@@ -108,12 +133,22 @@ void Scenarios::NoStart(Report& report, const StartPlan& plan, const std::vector
 
 void Scenarios::JudgeStart(Report& report, const Started& started, size_t place) {
   const std::string how = candidate_.source + " (" + Quoted(candidate_) + ")";
-  // A published program's bin is its start command; where there is a start script, that is.
-  const bool declared = place == 0 || (candidate_.source.rfind("bin", 0) == 0 && facts_.package["scripts"]["start"].text().empty());
+  // A published program's bin is its start command, and what a README shows is one; where there is a start script, that is.
+  const bool shown = candidate_.source.rfind("bin", 0) == 0 || candidate_.source == "the README";
+  const bool declared = place == 0 || IsDeclared(candidate_.source) || (shown && !scripted_);
   Judgement judgement;
   std::string text = "started by " + how + ", listens on port " + std::to_string(server_->port) + ", " + started.ready.path + " answers " + std::to_string(started.ready.status);
   if (!declared) text += "; the ways before it did not start";
-  if (server_->port != kPort) text += "; it took no notice of PORT=" + std::to_string(kPort);
+  for (const ExampleFile& file : candidate_.files) text += "; " + file.name + " was written as the README shows it";
+  if (server_->port != kPort) {
+    text += "; it took no notice of PORT=" + std::to_string(kPort);
+    if (IsDeclared(candidate_.source)) {
+      judgement.remarks.push_back({"LT0.port", "run.starts", "The run showed that PORT is not looked at: told to listen on " + std::to_string(kPort) + ", the server listens on " +
+                                   std::to_string(server_->port) + ".", "Read the port from the environment, with a default for the desk.",
+                                   "Who decides on which port this service listens in production?", "The platform, by the environment; a fixed port collides as soon as two instances share a host.",
+                                   "config.validated", Remark::Severity::kNote});
+    }
+  }
   judgement.values.push_back({"run.starts", declared ? 1.0 : 0.5, text});
   for (const std::string& path : facts_.health_paths) {
     for (const ReadyPath& answer : started.answers) {
@@ -129,15 +164,16 @@ void Scenarios::JudgeStart(Report& report, const Started& started, size_t place)
 bool Scenarios::StartFirst(Report& report) {
   const auto has_file = [this](std::string_view path) { return evaluation_.File(path) != nullptr; };
   const StartPlan plan = FindStart(facts_, has_file, kPort);
+  scripted_ = std::any_of(plan.candidates.begin(), plan.candidates.end(), [](const Candidate& c) { return IsDeclared(c.source); });
   std::vector<StartFailure> failures;
   for (size_t i = 0; i < plan.candidates.size() && !MustStop() && TimeFor(5); ++i) {
     evaluation_.Progress("starting by " + plan.candidates[i].source, 0, kScenarios);
     candidate_ = plan.candidates[i];
     environment_ = MakeEnvironment(facts_, candidate_, workspace_.node, kPort, evaluation_.seed());
-    Started started = StartServer(evaluation_, workspace_, candidate_, environment_, ready_paths_, profile_);
+    Started started = StartServer(evaluation_, workspace_, candidate_, environment_, ready_paths_, profile_, service_);
     if (started.server != nullptr) {
       server_ = std::move(started.server);
-      ready_path_ = started.ready.path;
+      ready_ = {started.ready.path, started.ready.status};
       for (const std::string& word : candidate_.arguments) {
         if (evaluation_.File(word) != nullptr) entry_ = word;
       }
@@ -145,6 +181,8 @@ bool Scenarios::StartFirst(Report& report) {
       return true;
     }
     evaluation_.Log(ASSAY_LOG_INFO, plan.candidates[i].source + ": " + started.failure.reason);
+    const bool unbuilt = started.failure.reason.rfind(kWantsFile, 0) == 0 && !facts_.build_script.empty();
+    if (unbuilt && started.failure.platform_lacks.empty()) started.failure.platform_lacks = "its build step (\"" + facts_.build_script + "\")";
     if (started.failure.stopped) return false;
     failures.push_back(std::move(started.failure));
   }
@@ -156,7 +194,7 @@ Server* Scenarios::Serve(bool fresh) {
   if (server_ != nullptr && !fresh && server_->Look().alive) return server_.get();
   server_.reset();
   if (MustStop()) return nullptr;
-  Started started = StartServer(evaluation_, workspace_, candidate_, environment_, ready_paths_, profile_);
+  Started started = StartServer(evaluation_, workspace_, candidate_, environment_, ready_paths_, profile_, service_);
   server_ = std::move(started.server);
   return server_.get();
 }
@@ -179,7 +217,7 @@ void Scenarios::Probe() {
       if (status >= 200 && status < bound && status != 429 && (bound == 400 || steady_.empty())) steady_.push_back({paths[i], status});
     }
   }
-  if (steady_.empty()) steady_.push_back({ready_path_, 200});
+  if (steady_.empty()) steady_.push_back(ready_);
   const PhaseReport* slow = report ? report->Phase("bodies") : nullptr;
   for (size_t i = 0; slow != nullptr && i < bodies.size() && body_.path.empty(); ++i) {
     const Counts* counts = slow->Class("body-" + std::to_string(i));
@@ -193,7 +231,7 @@ void Scenarios::BadInput(Report& report) {
   if (server == nullptr) return report.NotObservedYet("run.survives_bad_input", "the server did not start again");
   sdk::Evidence evidence = 0;
   std::string why;
-  const auto result = Load(*server, BadInputPlan(server->port, facts_, ready_path_, profile_), evidence, why);
+  const auto result = Load(*server, BadInputPlan(server->port, facts_, ready_.path, profile_), evidence, why);
   if (!result) {
     report.NotObservedYet("run.survives_bad_input", why);
     return report.NotObservedYet("run.error_answers", why);
@@ -201,7 +239,8 @@ void Scenarios::BadInput(Report& report) {
   const PhaseReport* after = result->Phase("after");
   const Aftermath aftermath = server->Look();
   const sdk::Evidence run = aftermath.alive ? 0 : server->End();
-  report.Add(JudgeBadInput(*result, aftermath, after == nullptr ? 0 : after->total.main_status()), {evidence, run});
+  const Judgement judgement = JudgeBadInput(*result, aftermath, after == nullptr ? 0 : after->total.main_status());
+  report.Add(WithoutBlame(judgement, Lacking(*server, aftermath.alive)), {evidence, run});
 }
 
 void Scenarios::Bodies(Report& report) {
@@ -216,25 +255,41 @@ void Scenarios::Bodies(Report& report) {
   if (!result) return report.NotObservedYet("run.body_limits", why);
   const Aftermath aftermath = server->Look(peak);
   const sdk::Evidence run = aftermath.alive ? 0 : server->End();
-  report.Add(JudgeBodies(*result, aftermath), {evidence, run});
+  report.Add(JudgeBodies(*result, aftermath, !body_.path.empty()), {evidence, run});
 }
 
 void Scenarios::Steps(Report& report) {
   evaluation_.Progress("capacity and steps of load", 3, kScenarios);
+  std::optional<Judgement> best;
+  std::vector<sdk::Evidence> shown;
   for (int attempt = 0; attempt < 2; ++attempt) {
     // What earlier scenarios left behind is not this one's load.
     Server* server = Serve(true);
-    if (server == nullptr) return report.NotObservedYet("run.latency_under_load", "the server did not start again");
+    if (server == nullptr) {
+      report.NotObservedYet("run.latency_under_load", "the server did not start again");
+      break;
+    }
     sdk::Evidence evidence = 0;
     std::string why;
     const auto result = Load(*server, StepsPlan(server->port, steady_, profile_), evidence, why);
-    if (!result) return report.NotObservedYet("run.latency_under_load", why);
-    if (!result->capacity.empty()) capacity_ = result->capacity.back().rate;
-    const Judgement judgement = JudgeSteps(*result, server->Look());
-    report.Add(judgement, {evidence});
-    // A busy machine spoils single runs; the full profile tries once more.
-    if (judgement.values.empty() || judgement.values[0].value.has_value() || profile_.quick || MustStop() || !TimeFor(150)) return;
+    if (!result) {
+      report.NotObservedYet("run.latency_under_load", why);
+      break;
+    }
+    if (!result->capacity.empty()) capacity_ = std::max(capacity_, result->capacity.back().rate);
+    const Aftermath aftermath = server->Look();
+    Judgement judgement = WithoutBlame(JudgeSteps(*result, aftermath), Lacking(*server, aftermath.alive));
+    // A busy machine spoils single runs, and never makes one better than it is: the better of two counts.
+    if (best.has_value() && ValueOfSteps(judgement) == 0 && ValueOfSteps(*best) == 0) judgement = SeenTwice(std::move(judgement));
+    if (!best.has_value() || ValueOfSteps(judgement) >= ValueOfSteps(*best)) {
+      best = std::move(judgement);
+      shown = {evidence};
+    }
+    const double spent = static_cast<double>(evaluation_.now_ns() - began_) / 1e9;
+    const bool time_left = profile_.quick ? spent < kQuickSteps : TimeFor(150);
+    if (ValueOfSteps(*best) >= 1 || MustStop() || !time_left) break;
   }
+  if (best.has_value()) report.Add(SettledBySteps(*std::move(best)), shown);
 }
 
 void Scenarios::DrainOnSignal(Report& report) {
@@ -300,6 +355,7 @@ void Scenarios::FailFast(Report& report) {
 
 sdk::Status Scenarios::Run(Report& report) {
   if (!Prepare(report) || MustStop()) return MustStop() ? sdk::Stopped() : sdk::Ok();
+  began_ = evaluation_.now_ns();
   if (!StartFirst(report)) return MustStop() ? sdk::Stopped() : sdk::Ok();
   Probe();
   struct Step {

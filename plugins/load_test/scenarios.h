@@ -41,6 +41,9 @@ class Scenarios {
   Server* Serve(bool fresh);
   // The result of a plan, or nothing and `why`.
   std::optional<LoadReport> Load(Server& server, const std::string& plan, sdk::Evidence& evidence, std::string& why);
+  // What `server` wants from outside and did not get, as far as its words and the dependencies tell; a server that ended
+  // must have said so itself.
+  std::string Lacking(Server& server, bool alive) const;
   bool MustStop() const { return evaluation_.should_stop() != ASSAY_RUN; }
   // Whether a scenario that takes this long ends before the deadline.
   bool TimeFor(double seconds) const;
@@ -54,10 +57,13 @@ class Scenarios {
   std::vector<std::string> ready_paths_;
   std::unique_ptr<Server> server_;
   std::string entry_;
-  std::string ready_path_;
+  Steady ready_;
+  std::string service_;    // what the dependencies are clients of
+  bool scripted_ = false;  // there is a start script that could be tried
   std::vector<Steady> steady_;
   BodyPath body_;
   double capacity_ = 0;
+  uint64_t began_ = 0;  // with the dependencies installed
 };
 
 }  // namespace assay::load_test

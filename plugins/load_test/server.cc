@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "assay/json.hpp"
 #include "plugins/load_test/load_result.h"
 
 namespace assay::load_test {
@@ -14,6 +15,9 @@ constexpr uint64_t kSecond = 1'000 * kMillisecond;
 constexpr size_t kTail = 8192;
 constexpr uint64_t kMemory = uint64_t{512} << 20;
 constexpr int kSigKill = 9;
+constexpr char kSomeService[] = "a service on the network";
+// What it prints is drained and dropped; a server that logs every request prints gigabytes under load, and that is no fault.
+constexpr uint64_t kMostOutput = uint64_t{1} << 40;
 
 std::string OneLine(std::string_view text) {
   std::string out;
@@ -48,10 +52,12 @@ sdk::ExecSpec SpecOf(const sdk::Workspace& workspace, const Candidate& candidate
   sdk::ExecSpec spec;
   spec.workspace = workspace.handle;
   spec.argv.emplace_back(workspace.node);
+  if (const std::string module = WritingModule(candidate.files); !module.empty()) spec.argv.insert(spec.argv.end(), {"--import", module});
   spec.argv.insert(spec.argv.end(), candidate.arguments.begin(), candidate.arguments.end());
   spec.environment = Lines(environment);
   spec.memory_bytes = kMemory;
   spec.max_processes = 128;
+  spec.output_bytes = kMostOutput;
   return spec;
 }
 
@@ -72,7 +78,52 @@ std::string WantedService(const std::string& words) {
   for (const auto& [mark, service] : kServices) {
     if (Contains(words, mark)) return service;
   }
-  return "a service on the network";
+  return kSomeService;
+}
+
+std::string WantedNativePart(const std::string& words) {
+  if (Contains(words, "@prisma/client did not initialize")) return "the client that Prisma's install script generates";
+  const bool native = Contains(words, "Could not locate the bindings file") || Contains(words, "No native build was found") ||
+                      Contains(words, "was compiled against a different Node.js version") ||
+                      (Contains(words, "Cannot find module") && Contains(words, ".node'")) || Contains(words, "Could not load the \"sharp\" module");
+  if (!native) return "";
+  // The package nearest to the complaint; "bindings" and the like only look for another's part.
+  static constexpr std::string_view kFolder = "node_modules/";
+  for (size_t at = words.find(kFolder); at != std::string::npos; at = words.find(kFolder, at + 1)) {
+    const size_t from = at + kFolder.size();
+    size_t end = words.find_first_of("/'\"\n ", from);
+    if (words[from] == '@' && end != std::string::npos && words[end] == '/') end = words.find_first_of("/'\"\n ", end + 1);
+    const std::string name = OneLine(std::string_view(words).substr(from, std::min(end, words.size()) - from));
+    if (name != "bindings" && name != "node-gyp-build" && name != "prebuild-install" && name != "@mapbox/node-pre-gyp") {
+      return "the native part of \"" + name + "\", which an install script makes";
+    }
+  }
+  return "the native part of a package, which an install script makes";
+}
+
+std::string ServiceOfPackage(const sdk::Json& package) {
+  static constexpr std::pair<const char*, const char*> kClients[] = {
+      {"mongoose", "a MongoDB"},     {"mongodb", "a MongoDB"},         {"pg", "a PostgreSQL"},        {"pg-promise", "a PostgreSQL"},
+      {"postgres", "a PostgreSQL"},  {"mysql", "a MySQL"},             {"mysql2", "a MySQL"},         {"mariadb", "a MySQL"},
+      {"ioredis", "a Redis"},        {"redis", "a Redis"},             {"bullmq", "a Redis"},         {"bull", "a Redis"},
+      {"amqplib", "a RabbitMQ"},     {"kafkajs", "a Kafka"},           {"@elastic/elasticsearch", "an Elasticsearch"},
+      {"sequelize", "a database"},   {"typeorm", "a database"},        {"@prisma/client", "a database"}, {"@mikro-orm/core", "a database"},
+      {"cassandra-driver", "a Cassandra"}, {"neo4j-driver", "a Neo4j"}, {"mssql", "an SQL Server"},   {"oracledb", "an Oracle database"},
+  };
+  for (const auto& [client, service] : kClients) {
+    if (package["dependencies"].has(client)) return service;
+  }
+  return "";
+}
+
+std::string WritingModule(const std::vector<ExampleFile>& files) {
+  if (files.empty()) return "";
+  std::string code = "import fs from 'node:fs';import path from 'node:path';";
+  for (const ExampleFile& file : files) {
+    code += "fs.mkdirSync(path.dirname(" + sdk::QuoteJson(file.name) + "),{recursive:true});";
+    code += "fs.writeFileSync(" + sdk::QuoteJson(file.name) + "," + sdk::QuoteJson(file.content) + ");";
+  }
+  return "data:text/javascript;base64," + Base64(code);
 }
 
 std::string ExplainEnd(const sdk::ProcessState& state, const std::string& errors, const std::string& last_words) {
@@ -80,13 +131,15 @@ std::string ExplainEnd(const sdk::ProcessState& state, const std::string& errors
   if (state.limit_hit == ASSAY_LIMIT_MEMORY) return "it used more than 512 MiB of memory" + said;
   if (state.limit_hit == ASSAY_LIMIT_PROCESSES) return "it started more than 128 processes" + said;
   if (state.limit_hit == ASSAY_LIMIT_DISK) return "it filled the disk it was given" + said;
+  if (state.limit_hit == ASSAY_LIMIT_OUTPUT) return "it printed without end" + said;
   if (state.limit_hit == ASSAY_LIMIT_CPU || state.limit_hit == ASSAY_LIMIT_WALL) return "it used up its time" + said;
-  const size_t missing = errors.find("Cannot find module '");
-  if (missing != std::string::npos) {
-    const size_t from = missing + 20;
+  for (const std::string_view complaint : {"Cannot find module '", "Cannot find package '"}) {
+    const size_t missing = errors.find(complaint);
+    if (missing == std::string::npos) continue;
+    const size_t from = missing + complaint.size();
     const std::string name = OneLine(std::string_view(errors).substr(from, errors.find('\'', from) - from));
     if (!name.empty() && name[0] != '.' && name[0] != '/') return "package \"" + name + "\" is not among the dependencies that were installed";
-    return "it wants a file that is not there: " + name;
+    return kWantsFile + name;
   }
   if (state.term_signal != 0) return "it ended by signal " + std::to_string(state.term_signal) + said;
   return "it ended with code " + std::to_string(state.exit_code) + said;
@@ -197,12 +250,18 @@ std::string NotReady(const Started& started) {
   return text + ")";
 }
 
-void Explain(sdk::Evaluation& evaluation, Started& started, const sdk::ProcessState& state, const std::string& otherwise) {
+// `service`: what a server that waits in silence waits for, if it is known.
+void Explain(sdk::Evaluation& evaluation, Started& started, const sdk::ProcessState& state, const std::string& otherwise,
+             const std::string& service) {
   Server& server = *started.server;
   if (evaluation.should_stop() != ASSAY_RUN) started.failure.stopped = true;
   started.failure.reason = state.ended ? ExplainEnd(state, server.printed_errors(), server.LastWords()) : otherwise;
   if (started.failure.platform_lacks.empty()) {
-    started.failure.platform_lacks = WantedService(server.printed_errors() + server.printed_output());
+    const std::string words = server.printed_errors() + server.printed_output();
+    started.failure.platform_lacks = WantedService(words);
+    if (started.failure.platform_lacks == kSomeService && !service.empty()) started.failure.platform_lacks = service;
+    if (started.failure.platform_lacks.empty()) started.failure.platform_lacks = WantedNativePart(words);
+    if (started.failure.platform_lacks.empty() && !state.ended) started.failure.platform_lacks = service;
   }
   started.failure.evidence = server.End();
   started.server.reset();
@@ -210,8 +269,8 @@ void Explain(sdk::Evaluation& evaluation, Started& started, const sdk::ProcessSt
 
 }  // namespace
 
-Started StartServer(sdk::Evaluation& evaluation, const sdk::Workspace& workspace, const Candidate& candidate,
-                    const Environment& environment, const std::vector<std::string>& paths, const Profile& profile) {
+Started StartServer(sdk::Evaluation& evaluation, const sdk::Workspace& workspace, const Candidate& candidate, const Environment& environment,
+                    const std::vector<std::string>& paths, const Profile& profile, const std::string& service) {
   Started started;
   const uint64_t begin = evaluation.now_ns();
   const auto process = evaluation.Start(SpecOf(workspace, candidate, environment));
@@ -224,14 +283,20 @@ Started StartServer(sdk::Evaluation& evaluation, const sdk::Workspace& workspace
   started.server = std::make_unique<Server>(evaluation, *process, begin);
   const uint64_t until = evaluation.now_ns() + profile.ready_seconds() * kSecond;
   sdk::ProcessState state = started.server->Await(profile.ready_seconds() * kSecond, true);
+  if (!state.ended && state.port != 0 && state.port != kPort) {
+    // Some open a port for measurements first; the one they were told to take may follow.
+    if (const sdk::ProcessState later = started.server->Await(300 * kMillisecond, false); later.ended || later.port != 0) state = later;
+  }
   if (state.ended || state.port == 0) {
-    Explain(evaluation, started, state, "it ran " + std::to_string(profile.ready_seconds()) + " s without listening on a port");
+    const bool elsewhere = state.port == 0 && state.listener != 0;
+    const std::string ran = "it ran " + std::to_string(profile.ready_seconds()) + " s without listening on a port";
+    Explain(evaluation, started, state, elsewhere ? ran + "; it listens on a Unix socket only" : ran, elsewhere ? "" : service);
     return started;
   }
   started.server->port = state.port;
   if (AskUntilReady(evaluation, started, paths, until)) return started;
   state = started.server->Await(0, false);
-  Explain(evaluation, started, state, NotReady(started));
+  Explain(evaluation, started, state, NotReady(started), service);
   if (state.ended) started.failure.reason = "it listened and then ended: " + started.failure.reason;
   return started;
 }

@@ -12,6 +12,9 @@
 
 namespace assay::load_test {
 
+// What every server is told to listen on.
+inline constexpr uint32_t kPort = 3000;
+
 // One running server of the submission. Ends it when destroyed; the platform ends whatever it forked.
 class Server {
  public:
@@ -70,16 +73,25 @@ struct Started {
   sdk::Evidence evidence = 0;  // of the readiness requests
 };
 
-// Starts a candidate and waits until it listens and answers one of `paths` below 500.
-Started StartServer(sdk::Evaluation& evaluation, const sdk::Workspace& workspace, const Candidate& candidate,
-                    const Environment& environment, const std::vector<std::string>& paths, const Profile& profile);
+// Starts a candidate and waits until it listens and answers one of `paths` below 500. `service`: what the submission's
+// dependencies say it needs from outside, or empty; it explains a server that waits in silence.
+Started StartServer(sdk::Evaluation& evaluation, const sdk::Workspace& workspace, const Candidate& candidate, const Environment& environment,
+                    const std::vector<std::string>& paths, const Profile& profile, const std::string& service);
 
 // Starts it and only watches: for runs that are meant to fail.
 WithoutVariables WatchStart(sdk::Evaluation& evaluation, const sdk::Workspace& workspace, const Candidate& candidate,
                             const Environment& environment, const std::vector<std::string>& names, sdk::Evidence& evidence);
 
-// What a server that fails with these words wants from outside; empty when nothing of the kind shows. Pure.
+// What a server that fails with these words wants and this platform has not, a service or a part that only an install script
+// makes; empty when nothing of the kind shows. Pure.
 std::string WantedService(const std::string& words);
+std::string WantedNativePart(const std::string& words);
+// The service that the dependencies of this package.json are clients of, "a MongoDB"; empty: none. Pure.
+std::string ServiceOfPackage(const sdk::Json& package);
+// A module for node's --import that writes `files` below the working folder, as a data: URL; empty: nothing to write.
+std::string WritingModule(const std::vector<ExampleFile>& files);
+// How ExplainEnd begins when a file of the submission is missing; a build may have been meant to make it.
+inline constexpr char kWantsFile[] = "it wants a file that is not there: ";
 // Why the process ended, in words for a reader. Pure.
 std::string ExplainEnd(const sdk::ProcessState& state, const std::string& errors, const std::string& last_words);
 

@@ -7,6 +7,8 @@
 #include <optional>
 #include <set>
 
+#include "plugins/load_test/readme.h"
+
 namespace assay::load_test {
 namespace {
 
@@ -15,6 +17,9 @@ using Words = std::vector<std::string>;
 
 constexpr int kMaxScriptDepth = 5;
 constexpr size_t kMaxCandidates = 12;
+constexpr size_t kMaxFromReadme = 3;
+constexpr size_t kMaxExampleFiles = 4;
+constexpr size_t kMaxExampleBytes = 32 << 10;
 
 bool StartsWith(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 bool EndsWith(std::string_view text, std::string_view suffix) {
@@ -33,16 +38,38 @@ std::string Normal(std::string_view path) {
   return std::string(path);
 }
 
-// Only the last of commands joined by && (earlier ones build or migrate).
+// Only the last of commands joined by && (earlier ones build or migrate), and what it prints is not piped on.
 std::string_view LastCommand(std::string_view command) {
   const size_t joint = command.rfind("&&");
-  return joint == std::string_view::npos ? command : command.substr(joint + 2);
+  if (joint != std::string_view::npos) command.remove_prefix(joint + 2);
+  const size_t pipe = command.find('|');
+  const bool plain = pipe != std::string_view::npos && pipe > 0 && command.find('|', pipe + 1) == std::string_view::npos;
+  return plain ? command.substr(0, pipe) : command;
 }
 
-// Flags of node that take their value as the next word.
-bool TakesValue(std::string_view flag) {
-  static const std::set<std::string_view> flags = {"-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions"};
-  return flags.count(flag) > 0;
+bool IsTypeScript(std::string_view file) { return EndsWith(file, ".ts") || EndsWith(file, ".mts") || EndsWith(file, ".cts"); }
+
+// A name of a file beside package.json or below, as a command's argument.
+bool LooksLikeFile(std::string_view word) {
+  const size_t dot = word.rfind('.');
+  return !word.empty() && word[0] != '-' && word[0] != '/' && word[0] != '~' && word.find("..") == std::string_view::npos &&
+         word.find("://") == std::string_view::npos && dot != std::string_view::npos && dot > 0 && word.size() - dot >= 2 &&
+         word.size() - dot <= 6 && word.size() < 200 && std::all_of(word.begin() + static_cast<long>(dot) + 1, word.end(), [](unsigned char c) {
+           return std::isalnum(c) != 0;
+         });
+}
+
+// Flags that take their value as the next word: node's, or those of programs that watch files and restart node.
+bool TakesValue(std::string_view flag, bool watcher) {
+  static const std::set<std::string_view> node = {"-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions"};
+  static const std::set<std::string_view> watching = {"-w", "--watch", "-e", "--ext", "-i", "--ignore", "-d", "--delay", "--config", "--signal"};
+  return node.count(flag) > 0 || (watcher && watching.count(flag) > 0);
+}
+
+// Programs of development packages that translate sources while they load them.
+bool Translates(const std::string& program) {
+  static const std::set<std::string> programs = {"tsx", "ts-node", "ts-node-dev", "tsnd", "babel-node", "sucrase-node", "swc-node", "esno", "bun"};
+  return programs.count(program) > 0;
 }
 
 class Finder {
@@ -54,8 +81,11 @@ class Finder {
     FromCommand(facts_.assay_yaml["start"].text(), ".assay.yaml");
     FromCommand(facts_.task["start"].text(), "task.json");
     FromCommand(facts_.package["scripts"]["start"].text(), "scripts.start");
-    for (const char* source : {"scripts.start", "bin"}) FromEntries(source);
-    FromBin();
+    FromEntries("scripts.start");
+    FromBin({{"bin", {}}});
+    FromEntries("bin");
+    FromReadme();
+    FromBin({{"bin with --port", {"--port", port_}}, {"bin with start", {"start"}}, {"bin with start --port", {"start", "--port", port_}}});
     FromEntries("main");
     if (!facts_.package["main"].text().empty()) FromFile(facts_.package["main"].text(), {}, "main");
     FromEntries("listen");
@@ -66,7 +96,9 @@ class Finder {
   }
 
  private:
-  void Pass(const std::string& source, std::string reason) { plan_.passed.push_back({source, std::move(reason)}); }
+  void Pass(const std::string& source, std::string reason, std::string lacks = "") {
+    plan_.passed.push_back({source, std::move(reason), std::move(lacks)});
+  }
 
   void Add(Candidate candidate) {
     if (plan_.candidates.size() >= kMaxCandidates) return;
@@ -78,7 +110,7 @@ class Finder {
   // The submission's file that `name` means, with node's own endings tried.
   std::optional<std::string> Resolve(const std::string& name) const {
     const std::string path = Normal(name);
-    for (const char* ending : {"", ".js", ".cjs", ".mjs", "/index.js", "/index.cjs", "/index.mjs"}) {
+    for (const char* ending : {"", ".js", ".cjs", ".mjs", "/index.js", "/index.cjs", "/index.mjs", ".ts", "/index.ts"}) {
       if (has_file_(path + ending)) return path + ending;
     }
     return std::nullopt;
@@ -88,14 +120,15 @@ class Finder {
                 std::vector<std::pair<std::string, std::string>> environment = {}) {
     const std::optional<std::string> file = Resolve(name);
     if (!file.has_value()) {
-      std::string reason = name + " is not in the submission";
-      if (!facts_.build_script.empty()) {
-        reason += "; the build step \"" + facts_.build_script + "\" would make it, and this platform installs no development packages";
-      }
-      return Pass(source, std::move(reason));
+      const std::string reason = name + " is not in the submission";
+      if (facts_.build_script.empty()) return Pass(source, reason);
+      return Pass(source, reason + "; the build step \"" + facts_.build_script + "\" would make it, and this platform installs no development packages",
+                  "its build step (\"" + facts_.build_script + "\")");
     }
     Candidate candidate;
     candidate.source = source;
+    // Node strips plain types itself from version 22.18 on; more than that takes a build.
+    if (IsTypeScript(*file)) candidate.lacks = "a build of its TypeScript";
     candidate.arguments = std::move(flags);
     candidate.arguments.push_back(*file);
     candidate.arguments.insert(candidate.arguments.end(), arguments.begin(), arguments.end());
@@ -110,17 +143,66 @@ class Finder {
   }
 
   // Published programs are started by their bin; many want to be told the port or the verb.
-  void FromBin() {
-    const Json& bin = facts_.package["bin"];
-    Words files;
-    if (bin.kind() == Json::Kind::kString) files.push_back(bin.text());
-    for (const auto& [name, file] : bin.members()) files.push_back(file.text());
-    for (const std::string& file : files) {
-      FromFile(file, {}, "bin");
-      FromFile(file, {"--port", port_}, "bin with --port");
-      FromFile(file, {"start"}, "bin with start");
-      FromFile(file, {"start", "--port", port_}, "bin with start --port");
+  void FromBin(const std::vector<std::pair<std::string, Words>>& ways) {
+    for (const auto& [source, arguments] : ways) {
+      for (const auto& [name, file] : Bins()) FromFile(file, arguments, source);
     }
+  }
+
+  // The package's own programs: (name, file).
+  std::vector<std::pair<std::string, std::string>> Bins() const {
+    std::vector<std::pair<std::string, std::string>> bins;
+    const Json& bin = facts_.package["bin"];
+    const std::string& package = facts_.package["name"].text();
+    const size_t slash = package.rfind('/');
+    if (!bin.text().empty()) bins.emplace_back(slash == std::string::npos ? package : package.substr(slash + 1), bin.text());
+    for (const auto& [name, file] : bin.members()) bins.emplace_back(name, file.text());
+    return bins;
+  }
+
+  // What the README tells its reader to type, with the files it tells them to write first.
+  void FromReadme() {
+    const std::vector<CodeBlock> blocks = CodeBlocks(facts_.readme);
+    const auto bins = Bins();
+    size_t added = 0;
+    for (const std::string& line : ShellLines(blocks)) {
+      if (added >= kMaxFromReadme) return;
+      Words words;
+      std::string ignored;
+      if (!SplitCommand(ExpandVariables(LastCommand(line), port_), words, ignored)) continue;
+      std::vector<std::pair<std::string, std::string>> environment;
+      const size_t at = SkipPrefixes(words, environment);
+      if (at >= words.size()) continue;
+      std::string file;
+      for (const auto& [name, path] : bins) {
+        if (name == words[at]) file = path;
+      }
+      Words rest(words.begin() + static_cast<long>(at) + 1, words.end());
+      if (file.empty() && words[at] == "node" && !rest.empty() && rest[0][0] != '-' && Resolve(rest[0]).has_value()) {
+        file = rest[0];
+        rest.erase(rest.begin());
+      }
+      const auto asks_only = [](const std::string& word) { return word == "--help" || word == "-h" || word == "--version" || word == "-v"; };
+      if (file.empty() || std::any_of(rest.begin(), rest.end(), asks_only)) continue;
+      std::vector<ExampleFile> files;
+      if (!FindExamples(blocks, rest, files)) continue;
+      const size_t before = plan_.candidates.size();
+      FromFile(file, rest, "the README", {}, environment);
+      if (plan_.candidates.size() == before) continue;
+      plan_.candidates.back().files = std::move(files);
+      ++added;
+    }
+  }
+
+  // Contents for the files that `words` name and the submission has not; false when one has none.
+  bool FindExamples(const std::vector<CodeBlock>& blocks, const Words& words, std::vector<ExampleFile>& files) const {
+    for (const std::string& word : words) {
+      if (!LooksLikeFile(word) || has_file_(Normal(word))) continue;
+      const CodeBlock* example = ExampleOf(blocks, Normal(word));
+      if (example == nullptr || files.size() >= kMaxExampleFiles || example->text.size() > kMaxExampleBytes) return false;
+      files.push_back({Normal(word), example->text});
+    }
+    return true;
   }
 
   void FromCommand(std::string_view command, const std::string& source, int depth = 0) {
@@ -128,7 +210,9 @@ class Finder {
     if (depth > kMaxScriptDepth) return Pass(source, "scripts call each other more than five times");
     Words words;
     std::string why_not;
-    if (!SplitCommand(LastCommand(command), words, why_not)) return Pass(source, why_not);
+    if (!SplitCommand(ExpandVariables(LastCommand(command), port_), words, why_not)) {
+      return Pass(source, why_not, "a shell for its start command");
+    }
     std::vector<std::pair<std::string, std::string>> environment;
     size_t at = SkipPrefixes(words, environment);
     if (at >= words.size()) return Pass(source, "no program in \"" + std::string(command) + "\"");
@@ -140,20 +224,43 @@ class Finder {
       program = "node";
     }
     static const std::set<std::string> runners = {"node", "nodejs", "nodemon", "node-dev", "supervisor"};
-    if (runners.count(program) == 0) return FromProgram(program, Words(words.begin() + static_cast<long>(at), words.end()), source);
+    const bool translates = Translates(program);
+    if (runners.count(program) == 0 && !translates) {
+      return FromProgram(program, Words(words.begin() + static_cast<long>(at), words.end()), source);
+    }
+    const bool watcher = translates || StartsWith(program, "node") == false || program == "nodemon" || program == "node-dev";
     Words flags;
     while (at < words.size() && StartsWith(words[at], "-")) {
-      const bool pair = TakesValue(words[at]) && at + 1 < words.size();
-      // Watching, inspecting and files that are not there are for the developer's desk.
-      if (!StartsWith(words[at], "--watch") && !StartsWith(words[at], "--inspect") && !StartsWith(words[at], "--env-file")) {
-        flags.push_back(words[at]);
-        if (pair) flags.push_back(words[at + 1]);
+      const std::string& flag = words[at++];
+      const bool pair = TakesValue(flag, watcher) && at < words.size();
+      if (watcher && (flag == "--exec" || flag == "-x") && at < words.size()) {
+        std::string inner;
+        for (; at < words.size(); ++at) inner += (inner.empty() ? "" : " ") + words[at];
+        return FromCommand(inner, source, depth + 1);
       }
-      at += pair ? 2 : 1;
+      // Watching, inspecting and files that are not there are for the developer's desk.
+      if (!watcher && !StartsWith(flag, "--watch") && !StartsWith(flag, "--inspect") && !StartsWith(flag, "--env-file")) {
+        flags.push_back(flag);
+        if (pair) flags.push_back(words[at]);
+      }
+      if (pair) ++at;
     }
+    if (translates) return FromTranslated(program, Words(words.begin() + static_cast<long>(at), words.end()), source, environment);
     if (at >= words.size()) return FromMainOfRunner(source, flags, environment);
     const std::string file = words[at++];
     FromFile(file, Words(words.begin() + static_cast<long>(at), words.end()), source, flags, environment);
+  }
+
+  // Development packages are not installed; what Node makes of the file by itself is tried.
+  void FromTranslated(const std::string& program, const Words& words, const std::string& source,
+                      const std::vector<std::pair<std::string, std::string>>& environment) {
+    const std::string lacks = "\"" + program + "\", a development package";
+    if (words.empty() || !Resolve(words[0]).has_value()) {
+      return Pass(source, "runs \"" + program + "\", and this platform installs no development packages", lacks);
+    }
+    const size_t before = plan_.candidates.size();
+    FromFile(words[0], Words(words.begin() + 1, words.end()), source + " without " + program, {}, environment);
+    if (plan_.candidates.size() > before) plan_.candidates.back().lacks = lacks;
   }
 
   // "nodemon" alone runs main.
@@ -188,12 +295,13 @@ class Finder {
 
   // The program may be the package's own bin.
   void FromProgram(const std::string& program, Words arguments, const std::string& source) {
-    const Json& own = facts_.package["bin"][program];
-    if (!own.text().empty()) return FromFile(own.text(), std::move(arguments), source);
+    for (const auto& [name, file] : Bins()) {
+      if (name == program) return FromFile(file, std::move(arguments), source);
+    }
     if (EndsWith(program, ".js") || EndsWith(program, ".mjs") || EndsWith(program, ".cjs")) {
       return FromFile(program, std::move(arguments), source);
     }
-    Pass(source, "runs \"" + program + "\", which is neither node nor a file of the submission");
+    Pass(source, "runs \"" + program + "\", which is neither node nor a file of the submission", "\"" + program + "\"");
   }
 
   const Facts& facts_;
@@ -204,6 +312,35 @@ class Finder {
 };
 
 }  // namespace
+
+std::string ExpandVariables(std::string_view command, std::string_view port) {
+  std::string out;
+  while (!command.empty()) {
+    const size_t dollar = std::min(command.find('$'), command.size());
+    out += command.substr(0, dollar);
+    command.remove_prefix(dollar);
+    if (command.empty()) break;
+    const bool braces = command.substr(0, 2) == "${";
+    size_t end = braces ? 2 : 1;
+    const size_t from = end;
+    while (end < command.size() && (std::isalnum(static_cast<unsigned char>(command[end])) != 0 || command[end] == '_')) ++end;
+    const std::string_view name = command.substr(from, end - from);
+    const size_t close = braces ? command.find('}', end) : end;
+    if (name.empty() || close == std::string_view::npos) return out.append(command);
+    std::string_view word = command.substr(end, close - end);
+    const bool has_word = word.substr(0, 2) == ":-" || word.substr(0, 2) == ":=";
+    const size_t taken = braces ? close + 1 : close;
+    if (name == "PORT") {
+      out += port;
+    } else if (has_word) {
+      out += word.substr(2);
+    } else {
+      out += command.substr(0, taken);
+    }
+    command.remove_prefix(taken);
+  }
+  return out;
+}
 
 bool SplitCommand(std::string_view command, std::vector<std::string>& words, std::string& why_not) {
   std::string word;

@@ -7,6 +7,7 @@
 
 #include "plugins/load_test/environment.h"
 #include "plugins/load_test/plans.h"
+#include "plugins/load_test/readme.h"
 #include "plugins/load_test/server.h"
 #include "plugins/load_test/start_command.h"
 
@@ -60,11 +61,13 @@ INSTANTIATE_TEST_SUITE_P(
     Kinds, Scripts,
     ::testing::Values(Script{"node src/server.js", {"src/server.js"}}, Script{"node ./src/server", {"src/server.js"}},
                       Script{"NODE_ENV=production node --max-old-space-size=200 src/server.js -p 1", {"--max-old-space-size=200", "src/server.js", "-p", "1"}},
-                      Script{"cross-env A=1 nodemon --watch src src/server.js", {}},
+                      Script{"cross-env A=1 nodemon --watch src src/server.js", {"src/server.js"}},
+                      Script{"nodemon -e js --exec 'node src/server.js'", {"src/server.js"}}, Script{"node src/server.js --port ${PORT:=9000} ${MODE:-fast}", {"src/server.js", "--port", "3000", "fast"}},
+                      Script{"node src/server.js --port $PORT", {"src/server.js", "--port", "3000"}}, Script{"node src/server.js $OTHER", {}}, Script{"node src/server.js || true", {}},
                       Script{"node -r dotenv/config src/server.js", {"-r", "dotenv/config", "src/server.js"}},
                       Script{"tsc && node lib", {"lib/index.js"}}, Script{"npm run serve", {"src/server.js", "--loud"}}, Script{"tool --x", {"cli.js", "--x"}},
                       Script{"pm2 start src/server.js --no-daemon", {"src/server.js", "--no-daemon"}}, Script{"node dist/server.js", {}},
-                      Script{"node src/server.js | pino-pretty", {}}, Script{"npm run loop", {}}, Script{"npm run nothing", {}}, Script{"python app.py", {}},
+                      Script{"node src/server.js | pino-pretty", {"src/server.js"}}, Script{"npm run loop", {}}, Script{"npm run nothing", {}}, Script{"python app.py", {}},
                       Script{"node 'src/server.js", {}}));
 
 TEST(FindStart, TriesTheOrderOfTheContract) {
@@ -86,6 +89,70 @@ TEST(FindStart, SaysWhichBuildStepWouldMakeWhatIsMissing) {
   EXPECT_THAT(plan.candidates, IsEmpty());
   ASSERT_EQ(plan.passed.size(), 1u);
   EXPECT_THAT(plan.passed[0].reason, HasSubstr("dist/main.js is not in the submission; the build step \"tsc\""));
+}
+
+// A way the platform cannot go is named as such; what Node can do without the missing package is tried.
+TEST(FindStart, TellsWhatThePlatformLacksFromWhatTheSubmissionLacks) {
+  const StartPlan translated = Find(WithPackage(R"({"scripts": {"start": "tsx watch.ts"}})"), {"watch.ts"});
+  ASSERT_EQ(translated.candidates.size(), 1u);
+  EXPECT_THAT(translated.candidates[0].arguments, ElementsAre("watch.ts"));
+  EXPECT_THAT(translated.candidates[0].lacks, HasSubstr("\"tsx\""));
+  const StartPlan other = Find(WithPackage(R"({"scripts": {"start": "next start"}})"), {});
+  ASSERT_EQ(other.passed.size(), 1u);
+  EXPECT_EQ(other.passed[0].lacks, "\"next\"");
+  EXPECT_EQ(Find(WithPackage(R"({"scripts": {"start": "node gone.js"}})"), {}).passed.at(0).lacks, "");
+}
+
+constexpr char kReadme[] = R"(# tool
+Install it
+```sh
+npm install -g tool
+```
+Create a `data.json` file with some data
+~~~json
+{"posts": []}
+~~~
+Start it
+```bash
+$ tool --watch data.json  # and open the browser
+tool --help
+tool unknown.json
+npx @scope/tool serve
+```
+)";
+
+TEST(FindStart, DoesWhatTheReadmeShows) {
+  Facts facts = WithPackage(R"({"name": "@scope/tool", "bin": {"tool": "cli.js"}})");
+  facts.readme = kReadme;
+  const StartPlan plan = Find(facts, {"cli.js"});
+  ASSERT_GE(plan.candidates.size(), 2u);
+  EXPECT_EQ(plan.candidates[0].source, "bin");
+  EXPECT_EQ(plan.candidates[1].source, "the README");
+  EXPECT_THAT(plan.candidates[1].arguments, ElementsAre("cli.js", "--watch", "data.json"));
+  ASSERT_EQ(plan.candidates[1].files.size(), 1u);
+  EXPECT_EQ(plan.candidates[1].files[0].name, "data.json");
+  EXPECT_EQ(plan.candidates[1].files[0].content, "{\"posts\": []}\n");
+  for (const Candidate& candidate : plan.candidates) EXPECT_THAT(candidate.arguments, Not(Contains("unknown.json")));
+  for (const Candidate& candidate : plan.candidates) EXPECT_THAT(candidate.arguments, Not(Contains("--help")));
+}
+
+TEST(FindStart, WritesNoFileOutsideOfTheSubmission) {
+  Facts facts = WithPackage(R"({"bin": {"tool": "cli.js"}})");
+  facts.readme = "see ../x.json\n```json\n{}\n```\n```\ntool ../x.json\ntool /etc/x.json\n```\n";
+  for (const Candidate& candidate : Find(facts, {"cli.js"}).candidates) EXPECT_THAT(candidate.files, IsEmpty());
+}
+
+TEST(CodeBlocks, LeavesOutWhatHasNoEnd) {
+  EXPECT_THAT(CodeBlocks("```sh\nnode a.js\n"), IsEmpty());
+  EXPECT_THAT(CodeBlocks("```"), IsEmpty());
+  const auto blocks = CodeBlocks("````md\n```sh\nx\n```\n````\n");
+  ASSERT_EQ(blocks.size(), 1u);
+  EXPECT_EQ(blocks[0].language, "md");
+}
+
+TEST(WritingModule, NamesFilesAndContentsAsJavaScriptReadsThem) {
+  EXPECT_EQ(WritingModule({}), "");
+  EXPECT_EQ(WritingModule({{"a.json", "{}"}}).find("data:text/javascript;base64,"), 0u);
 }
 
 TEST(FindStart, FindsNothingInAnEmptyPackage) {
@@ -171,11 +238,24 @@ TEST(WantedService, NamesWhatAServerCannotReach) {
   EXPECT_EQ(WantedService("mongo is mentioned only"), "");
 }
 
+TEST(WantedNativePart, NamesThePackageWhoseInstallScriptDidNotRun) {
+  EXPECT_THAT(WantedNativePart("Error: Cannot find module '/app/node_modules/bcrypt/lib/binding/napi-v3/bcrypt_lib.node'"), HasSubstr("\"bcrypt\""));
+  EXPECT_THAT(WantedNativePart("Error: Could not locate the bindings file. Tried:\n → /app/node_modules/better-sqlite3/build/x.node\n at bindings (/app/node_modules/bindings/b.js"),
+              HasSubstr("\"better-sqlite3\""));
+  EXPECT_EQ(WantedNativePart("Error: Cannot find module 'left-pad'"), "");
+}
+
+TEST(ServiceOfPackage, IsWhatADependencyIsAClientOf) {
+  EXPECT_EQ(ServiceOfPackage(WithPackage(R"({"dependencies": {"express": "4", "mongoose": "8"}})").package), "a MongoDB");
+  EXPECT_EQ(ServiceOfPackage(WithPackage(R"({"devDependencies": {"pg": "8"}})").package), "");
+}
+
 TEST(ExplainEnd, NamesTheMissingPackageOrTheLimit) {
   sdk::ProcessState state;
   state.ended = true;
   state.exit_code = 1;
   EXPECT_EQ(ExplainEnd(state, "Error: Cannot find module 'left-pad'\nRequire stack:", ""), "package \"left-pad\" is not among the dependencies that were installed");
+  EXPECT_THAT(ExplainEnd(state, "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'nanoid' imported from /app/a.js", ""), HasSubstr("package \"nanoid\""));
   EXPECT_THAT(ExplainEnd(state, "Error: Cannot find module './gone'", ""), HasSubstr("a file that is not there: ./gone"));
   EXPECT_EQ(ExplainEnd(state, "", "Error: boom"), "it ended with code 1: Error: boom");
   state.limit_hit = ASSAY_LIMIT_MEMORY;

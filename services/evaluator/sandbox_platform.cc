@@ -10,8 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "assay/plugin.h"
 #include "services/common/base/logging.h"
 #include "services/evaluator/stoppable_launcher.h"
@@ -89,16 +91,33 @@ uint32_t CountPackages(const std::string& lockfile) {
   return count;
 }
 
-// The port a load plan aims at; 0: it names none.
-uint32_t PlanPort(const std::string& plan_json) {
+// What a load plan aims at.
+struct PlanTarget {
   google::protobuf::Struct plan;
-  if (!google::protobuf::util::JsonStringToMessage(plan_json, &plan).ok()) return 0;
-  const auto target = plan.fields().find("target");
-  if (target == plan.fields().end()) return 0;
-  const auto port = target->second.struct_value().fields().find("port");
-  if (port == target->second.struct_value().fields().end()) return 0;
-  const double value = port->second.number_value();
-  return value >= 1 && value <= 65535 ? static_cast<uint32_t>(value) : 0;
+  uint32_t port = 0;  // 0: it names none
+  bool names_address = false;
+};
+
+PlanTarget ReadTarget(const std::string& plan_json) {
+  PlanTarget out;
+  if (!google::protobuf::util::JsonStringToMessage(plan_json, &out.plan).ok()) return {};
+  const auto target = out.plan.fields().find("target");
+  if (target == out.plan.fields().end()) return out;
+  const auto& members = target->second.struct_value().fields();
+  out.names_address = members.contains("address");
+  const auto port = members.find("port");
+  const double value = port == members.end() ? 0 : port->second.number_value();
+  if (value >= 1 && value <= 65535) out.port = static_cast<uint32_t>(value);
+  return out;
+}
+
+// The port the environment asks for; 0: it asks for none.
+uint32_t WantedPort(const plugin::v1::ExecStartCall& call) {
+  uint32_t port = 0;
+  for (absl::string_view variable : call.environment()) {
+    if (absl::ConsumePrefix(&variable, "PORT=") && absl::SimpleAtoi(variable, &port) && port <= 65535) return port;
+  }
+  return 0;
 }
 
 struct Running {
@@ -111,6 +130,7 @@ struct Running {
 
   std::vector<std::string> argv;
   std::string node_version;
+  uint32_t wanted_port = 0;
   std::unique_ptr<sandbox::Process> process;
   std::unique_ptr<sandbox::OutputDrain> output, errors;
   uint64_t read[2] = {0, 0};
@@ -233,6 +253,7 @@ class SandboxPlatform final : public plugin_host::PlatformCalls {
     if (running->argv.empty()) return Refused(ASSAY_E_ARGUMENT, "argv: empty");
     if (running->argv[0] == "node") running->argv[0] = sandbox::Workspace::kNodePath;
     running->node_version = workspace.node_version;
+    running->wanted_port = WantedPort(call);
     sandbox::LaunchSpec spec = workspace.ServerSpec();
     spec.argv = running->argv;
     spec.environment.insert(spec.environment.end(), call.environment().begin(), call.environment().end());
@@ -295,10 +316,14 @@ class SandboxPlatform final : public plugin_host::PlatformCalls {
     }
   }
 
-  // Listening sockets of the process's sandbox; none when it is gone.
+  // Listening sockets of the process's sandbox, the port it was told to take first, then by number; none when it is gone.
   static std::vector<sandbox::ListeningSocket> Listening(const Running& running) {
     auto sockets = sandbox::FindListeningSockets(running.process->pid());
-    return sockets.ok() ? *std::move(sockets) : std::vector<sandbox::ListeningSocket>();
+    if (!sockets.ok()) return {};
+    std::stable_partition(sockets->begin(), sockets->end(), [&](const sandbox::ListeningSocket& socket) {
+      return socket.port == running.wanted_port;
+    });
+    return *std::move(sockets);
   }
 
   CallOutcome Wait(const plugin::v1::ExecWaitCall& call) {
@@ -323,11 +348,17 @@ class SandboxPlatform final : public plugin_host::PlatformCalls {
       if (!over && !call.for_listening()) continue;
       const auto sockets = Listening(*running);
       if (sockets.empty() && !over) continue;
+      if (!call.for_listening()) reply.set_peak_bytes(sandbox::PeakResidentBytes(running->process->pid()));
       for (const sandbox::ListeningSocket& socket : sockets) {
         plugin::v1::ListeningPort& port = *reply.add_ports();
         port.set_port(socket.port);
         port.set_process_id(static_cast<uint32_t>(std::max(0, socket.inner_pid)));
         port.set_address(absl::StrCat(socket.ipv6 ? "ipv6" : "ipv4", socket.loopback_only ? " loopback" : ""));
+      }
+      if (sockets.empty() && sandbox::ListensOnUnixSocket(running->process->pid())) {
+        plugin::v1::ListeningPort& port = *reply.add_ports();
+        port.set_process_id(1);
+        port.set_address("unix");
       }
       return outcome;
     }
@@ -379,7 +410,7 @@ class SandboxPlatform final : public plugin_host::PlatformCalls {
     return outcome;
   }
 
-  // The process that listens on `port` (0: on the lowest), as it is numbered inside; 0: the one that was started.
+  // The process that listens on `port` (0: on the first of Listening), as it is numbered inside; 0: the one that was started.
   static int Listener(const Running& running, uint32_t port) {
     for (const sandbox::ListeningSocket& socket : Listening(running)) {
       if ((port == 0 || socket.port == port) && socket.inner_pid > 0) return socket.inner_pid;
@@ -398,18 +429,37 @@ class SandboxPlatform final : public plugin_host::PlatformCalls {
     return sent.ok() || absl::IsNotFound(sent) ? CallOutcome() : FromStatus(sent);
   }
 
+  // "localhost" may be ::1 alone; the engine's own default is 127.0.0.1.
+  static std::string AtItsAddress(const Running& running, PlanTarget& target, const std::string& plan_json) {
+    if (target.names_address || target.port == 0) return plan_json;
+    const auto sockets = Listening(running);
+    const auto at_port = [&](const sandbox::ListeningSocket& socket) { return socket.port == target.port; };
+    const auto only_ipv6 = [&](const sandbox::ListeningSocket& socket) {
+      return !at_port(socket) || (socket.ipv6 && socket.loopback_only);
+    };
+    if (std::none_of(sockets.begin(), sockets.end(), at_port) || !std::all_of(sockets.begin(), sockets.end(), only_ipv6)) {
+      return plan_json;
+    }
+    google::protobuf::Struct& members = *(*target.plan.mutable_fields())["target"].mutable_struct_value();
+    (*members.mutable_fields())["address"].set_string_value("::1");
+    std::string changed;
+    const auto written = google::protobuf::util::MessageToJsonString(target.plan, &changed);
+    return written.ok() ? changed : plan_json;
+  }
+
   CallOutcome LoadRun(const plugin::v1::LoadRunCall& call) {
     Running* const running = Find(call.process());
     if (running == nullptr || running->ended) return Refused(ASSAY_E_STALE, "no such process, or it has ended");
-    const uint32_t port = PlanPort(call.plan_json());
+    PlanTarget target = ReadTarget(call.plan_json());
+    const std::string plan = AtItsAddress(*running, target, call.plan_json());
     loadgen::ActionSink sink;
-    sink.listener = [&] { return Listener(*running, port); };
+    sink.listener = [&] { return Listener(*running, target.port); };
     sink.phase_began = [&](absl::string_view phase, uint64_t index, uint64_t count) {
       progress_(absl::StrCat("load: ", phase, " (", index + 1, " of ", count, ")"));
     };
     sink.should_stop = [&] { return launcher_.stopped(); };
     absl::StatusOr<std::string> result =
-        loadgen::RunPlan(launcher_, *running->process, call.plan_json(), sink, engine_);
+        loadgen::RunPlan(launcher_, *running->process, plan, sink, engine_);
     if (!result.ok()) return FromStatus(result.status());
     CallOutcome outcome;
     outcome.reply.mutable_load_run()->set_result_json(*result);

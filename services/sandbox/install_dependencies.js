@@ -26,6 +26,8 @@ class Refusal extends Error {
   }
 }
 const refuse = (name, step, text) => { throw new Refusal('submission', name, step, text); };
+// What this platform does not do, although the submission may be sound.
+const decline = (name, step, text) => { throw new Refusal('platform', name, step, text); };
 const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
 
 function parse(path, name) {
@@ -44,13 +46,13 @@ function checkSpecifier(name, text, step) {
   if (typeof text !== 'string') refuse(name, step, 'its version is not a text');
   const plain = text.trim().replace(/^npm:(@[^/@]+\/)?[^/@]+(@|$)/, '');
   if (/^(git|github|gitlab|bitbucket|gist|ssh)[:+@]/i.test(plain) || /^git@/.test(plain)) {
-    refuse(name, step, `git dependencies are not installed: ${text}`);
+    decline(name, step, `git dependencies are not installed: ${text}`);
   }
   if (/^(file|link|portal|workspace|patch|catalog|jsr):/i.test(plain) || /^[./~]/.test(plain) && !/^~[\dvx*]/i.test(plain)) {
-    refuse(name, step, `file, link and workspace dependencies are not installed: ${text}`);
+    decline(name, step, `file, link and workspace dependencies are not installed: ${text}`);
   }
-  if (/^[a-z][a-z0-9+.-]*:/i.test(plain)) refuse(name, step, `URL dependencies are not installed: ${text}`);
-  if (/^[^@\s]+\/[^\s]+$/.test(plain)) refuse(name, step, `git dependencies are not installed: ${text}`);
+  if (/^[a-z][a-z0-9+.-]*:/i.test(plain)) decline(name, step, `URL dependencies are not installed: ${text}`);
+  if (/^[^@\s]+\/[^\s]+$/.test(plain)) decline(name, step, `git dependencies are not installed: ${text}`);
 }
 
 function checkName(name, step) {
@@ -88,19 +90,19 @@ function cleanManifest(manifest) {
 function rewriteResolved(name, version, resolved, registry) {
   if (resolved === undefined) return undefined;
   if (typeof resolved !== 'string' || !/^https?:\/\//i.test(resolved)) {
-    refuse(name, 'lockfile', `git, file and link dependencies are not installed: ${resolved}`);
+    decline(name, 'lockfile', `git, file and link dependencies are not installed: ${resolved}`);
   }
   const file = `${name.split('/').pop()}-${version}.tgz`;
   const path = decodeURIComponent(new URL(resolved).pathname);
-  if (!path.endsWith(`/-/${file}`)) refuse(name, 'lockfile', `URL dependencies are not installed: ${resolved}`);
+  if (!path.endsWith(`/-/${file}`)) decline(name, 'lockfile', `URL dependencies are not installed: ${resolved}`);
   return registry ? `${registry.replace(/\/+$/, '')}/${name}/-/${file}` : undefined;
 }
 
 function cleanEntry(name, entry, registry) {
   if (!isObject(entry)) refuse(name, 'lockfile', 'its lockfile entry is not an object');
-  if (entry.link) refuse(name, 'lockfile', 'link and workspace dependencies are not installed');
+  if (entry.link) decline(name, 'lockfile', 'link and workspace dependencies are not installed');
   if (typeof entry.version !== 'string' || !/^\d+\.\d+\.\d+/.test(entry.version)) {
-    refuse(name, 'lockfile', `git, file and URL dependencies are not installed: ${entry.version}`);
+    decline(name, 'lockfile', `git, file and URL dependencies are not installed: ${entry.version}`);
   }
   checkName(name, 'lockfile');
   entry.resolved = rewriteResolved(name, entry.version, entry.resolved, registry);
@@ -117,7 +119,7 @@ function cleanLock(lock, manifest, registry) {
       if (path === '' || (isObject(entry) && (entry.dev || entry.extraneous))) continue;
       counted(path);
       if (!/^node_modules\//.test(path) || path.split('/').includes('..')) {
-        refuse(path, 'lockfile', 'link and workspace dependencies are not installed');
+        decline(path, 'lockfile', 'link and workspace dependencies are not installed');
       }
       cleanEntry(entry.name || path.slice(path.lastIndexOf('node_modules/') + 13), entry, registry);
       if (entry.hasInstallScript) {
@@ -149,13 +151,19 @@ function npm(...words) {
   return { ok: result.status === 0, text, code: (/npm (?:error|ERR!) code (\S+)/.exec(text) || [])[1] || '' };
 }
 
+const NO_VERSION = /No matching version found for (@?[^@\s]+)@(\S+?)\.?(?:\s|$)/;
+
 // What npm said, without its own advice, and the package it is about.
 function npmRefusal(result, step) {
+  const missing = NO_VERSION.exec(result.text);
+  if (missing) return new Refusal('platform', missing[1], step, `npm: ${result.code} the registry offers no version that fits ${missing[2]}`);
+  const unknown = /404\s+'?(@?[^@\s']+)@/.exec(result.text) || /\/(@?[a-z0-9._~%-]+(?:%2f[a-z0-9._~-]+)?)(?:\s|$)/i.exec(result.text);
+  if (result.code === 'E404' && unknown) {
+    return new Refusal('platform', decodeURIComponent(unknown[1]), step, 'npm: E404 the registry does not offer this package');
+  }
   const lines = result.text.split('\n').map((line) => line.replace(/^npm (error|ERR!|warn) ?/, '').trim())
-    .filter((line) => line && !/^(code |A complete log|A possible|Run |See |This is|\{|$)/.test(line));
-  const name = (/No matching version found for (@?[^@\s]+)/.exec(result.text) ||
-    /404\s+'?(@?[^@\s']+)@/.exec(result.text) || /Found: (@?[^@\s]+)@/.exec(result.text) ||
-    /Unsupported platform for (@?[^@\s]+)/.exec(result.text) || [])[1] || '';
+    .filter((line) => line && !/^(code |A complete log|Log files were|A possible|Run |See |This is|\{|$)/.test(line));
+  const name = (/Found: (@?[^@\s]+)@/.exec(result.text) || /Unsupported platform for (@?[^@\s]+)/.exec(result.text) || [])[1] || '';
   const outside = /^(E5\d\d|ECONN|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|ERR_SOCKET|EPROTO|E401|E403|CERT|SELF_SIGNED|UNABLE_TO|ENOSPC|ENOMEM|EACCES|EROFS|EIO)/;
   const domain = outside.test(result.code) || result.code === '' ? 'platform' : 'submission';
   return new Refusal(domain, name, step, `npm: ${result.code} ${lines.slice(0, 6).join(' ')}`.slice(0, 2000));
@@ -163,12 +171,37 @@ function npmRefusal(result, step) {
 
 const FLAGS = ['--ignore-scripts', '--omit=dev', '--no-audit', '--no-fund'];
 
-function resolve() {
-  let result = npm('install', '--package-lock-only', ...FLAGS);
-  if (!result.ok && result.code === 'ERESOLVE') {
-    report('note', '', 'resolve', 'peer dependencies conflict; resolved without them');
-    report('legacy');
-    result = npm('install', '--package-lock-only', '--legacy-peer-deps', ...FLAGS);
+const MAX_STAND_INS = 8;
+
+// A tag is the registry's word, and a mirror may know no other than "latest": its newest release then stands in, and the
+// notes say so. Whether something was changed.
+function useNewest(result, manifest) {
+  const [, name, wanted] = NO_VERSION.exec(result.text) || [];
+  if (name === undefined || wanted === 'latest' || !/^[a-z][a-z0-9._-]*$/i.test(wanted)) return false;
+  const field = ['dependencies', 'optionalDependencies', 'peerDependencies'].find((one) => isObject(manifest[one]) && Object.hasOwn(manifest[one], name));
+  if (field !== undefined) {
+    manifest[field] = { ...manifest[field], [name]: 'latest' };
+  } else {
+    // An override for a version nobody asks for is taken for tags alone.
+    manifest.overrides = { ...manifest.overrides, [`${name}@0.0.0-0`]: 'latest' };
+  }
+  report('note', name, 'resolve', `the registry knows no tag ${wanted}; the newest release stands in`);
+  fs.writeFileSync(`${WORK}/package.json`, JSON.stringify(manifest));
+  return true;
+}
+
+function resolve(manifest) {
+  let flags = ['--package-lock-only', ...FLAGS];
+  let result = npm('install', ...flags);
+  for (let tries = 0; !result.ok && tries < MAX_STAND_INS; ++tries) {
+    if (result.code === 'ERESOLVE' && !flags.includes('--legacy-peer-deps')) {
+      report('note', '', 'resolve', 'peer dependencies conflict; resolved without them');
+      report('legacy');
+      flags = [...flags, '--legacy-peer-deps'];
+    } else if (!useNewest(result, manifest)) {
+      break;
+    }
+    result = npm('install', ...flags);
   }
   if (!result.ok) throw npmRefusal(result, 'resolve');
   return parse(`${WORK}/package-lock.json`, 'package-lock.json');
@@ -176,7 +209,6 @@ function resolve() {
 
 function check(registry) {
   const { clean, count } = cleanManifest(parse('/in/package.json', 'package.json'));
-  report('manifest', JSON.stringify(clean));
   let given = null;
   if (fs.existsSync('/in/package-lock.json')) {
     try {
@@ -185,11 +217,15 @@ function check(registry) {
       report('note', 'package-lock.json', 'lockfile', `${error.message}; dependencies were resolved anew`);
     }
   }
-  if (count === 0) return report('empty');
+  if (count === 0) {
+    report('manifest', JSON.stringify(clean));
+    return report('empty');
+  }
   fs.mkdirSync(WORK, { recursive: true });
   fs.writeFileSync(`${WORK}/package.json`, JSON.stringify(clean));
   if (given === null) report('missing');
-  const lock = cleanLock(given === null ? resolve() : given, clean, registry);
+  const lock = cleanLock(given === null ? resolve(clean) : given, clean, registry);
+  report('manifest', JSON.stringify(clean));
   report('lock', JSON.stringify(lock, null, 1));
 }
 

@@ -57,15 +57,21 @@ std::vector<int> Numbers(const std::string& folder) {
   return numbers;
 }
 
+// The words of a line of /proc/<pid>/status; none when there is no such line.
+std::vector<std::string> StatusWords(int pid, absl::string_view name) {
+  const std::string status = ReadTable(absl::StrCat("/proc/", pid, "/status"));
+  for (absl::string_view line : absl::StrSplit(status, '\n')) {
+    if (!absl::ConsumePrefix(&line, name)) continue;
+    return absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
+  }
+  return {};
+}
+
 // The last number of the NSpid line: the id in the innermost namespace.
 int InnerPid(int pid) {
-  for (absl::string_view line : absl::StrSplit(ReadTable(absl::StrCat("/proc/", pid, "/status")), '\n')) {
-    if (!absl::ConsumePrefix(&line, "NSpid:")) continue;
-    std::vector<absl::string_view> parts = absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
-    int inner = 0;
-    return !parts.empty() && absl::SimpleAtoi(parts.back(), &inner) ? inner : 0;
-  }
-  return 0;
+  const std::vector<std::string> parts = StatusWords(pid, "NSpid:");
+  int inner = 0;
+  return !parts.empty() && absl::SimpleAtoi(parts.back(), &inner) ? inner : 0;
 }
 
 // Fills in who holds each socket: the first process, by age, of those in the same network namespace.
@@ -133,6 +139,29 @@ absl::StatusOr<std::vector<ListeningSocket>> FindListeningSockets(int pid) {
     return std::tie(a.port, a.ipv6) < std::tie(b.port, b.ipv6);
   });
   return sockets;
+}
+
+bool ListensOnUnixSocket(int pid) {
+  const std::string table = ReadTable(absl::StrCat("/proc/", pid, "/net/unix"));
+  for (absl::string_view line : absl::StrSplit(table, '\n')) {
+    // number: references protocol flags type state inode path; flag 0x10000: it accepts connections.
+    std::vector<absl::string_view> fields = absl::StrSplit(line, ' ', absl::SkipEmpty());
+    uint32_t flags = 0;
+    if (fields.size() >= 7 && absl::SimpleHexAtoi(fields[3], &flags) && (flags & 0x10000) != 0) return true;
+  }
+  return false;
+}
+
+uint64_t PeakResidentBytes(int pid) {
+  const std::string network = ReadLink(absl::StrCat("/proc/", pid, "/ns/net"));
+  uint64_t bytes = 0;
+  for (int other : network.empty() ? std::vector<int>() : Numbers("/proc")) {
+    if (ReadLink(absl::StrCat("/proc/", other, "/ns/net")) != network) continue;
+    const std::vector<std::string> parts = StatusWords(other, "VmHWM:");
+    uint64_t kilobytes = 0;
+    if (!parts.empty() && absl::SimpleAtoi(parts[0], &kilobytes)) bytes += kilobytes << 10;
+  }
+  return bytes;
 }
 
 struct OutputDrain::State {

@@ -29,6 +29,13 @@ struct ListeningSocket {
 // the process has ended. Reads /proc only; needs the rights to look at the process (root, or its user).
 absl::StatusOr<std::vector<ListeningSocket>> FindListeningSockets(int pid);
 
+// Whether a process in the network namespace of process `pid` listens on a Unix socket.
+bool ListensOnUnixSocket(int pid);
+
+// The most memory the processes in the network namespace of process `pid` have held, each for itself, so far; 0 when it has
+// ended.
+uint64_t PeakResidentBytes(int pid);
+
 // What /proc/<pid>/net/tcp or tcp6 lists as listening; socket inode → port. Pure; for tests.
 struct ListedSocket {
   uint64_t inode = 0;

@@ -3,6 +3,8 @@
 
 #include <sys/socket.h>
 #include <netinet/in.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "services/sandbox/testing/sandbox_fixture.h"
 
@@ -44,6 +46,20 @@ TEST_F(SandboxTest, FindsWhoListensInside) {
   EXPECT_EQ(sockets->front().pid, process->pid());
   EXPECT_EQ(sockets->front().inner_pid, 2);
   EXPECT_FALSE(sockets->front().loopback_only);
+  EXPECT_GT(PeakResidentBytes(process->pid()), 100u << 10);
+  process->Kill();
+  ASSERT_TRUE(process->Wait(absl::Minutes(1)).ok());
+  EXPECT_EQ(PeakResidentBytes(process->pid()), 0u);
+}
+
+TEST(ListensOnUnixSocket, SeesOneThatAccepts) {
+  UniqueFd socket_fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  ASSERT_EQ(bind(socket_fd.get(), reinterpret_cast<sockaddr*>(&name), sizeof name.sun_family), 0);
+  ASSERT_EQ(listen(socket_fd.get(), 1), 0);
+  EXPECT_TRUE(ListensOnUnixSocket(getpid()));
+  EXPECT_FALSE(ListensOnUnixSocket(999'999'999));
 }
 
 TEST_F(SandboxTest, DrainsOutputAndKeepsItsEnd) {

@@ -78,14 +78,14 @@ class WorkspaceTest : public SandboxTest {
     return std::move(result.workspace);
   }
 
-  void ExpectRefused(const std::string& manifest, const std::string& package, const std::string& text,
-                     const std::string& lock = "") {
+  void ExpectRefused(Failure::FaultDomain whose, const std::string& manifest, const std::string& package,
+                     const std::string& text, const std::string& lock = "") {
     Submission submission{{{"package.json", manifest}}};
     if (!lock.empty()) submission.texts["package-lock.json"] = lock;
     WorkspaceMaker::Result result = Make(submission);
     EXPECT_EQ(result.workspace, nullptr);
     if (InContainer()) return;
-    EXPECT_THAT(result.failures, Contains(AllOf(Field(&Failure::fault_domain, Failure::FaultDomain::kSubmission),
+    EXPECT_THAT(result.failures, Contains(AllOf(Field(&Failure::fault_domain, whose),
                                                 Field(&Failure::package, package),
                                                 Field(&Failure::text, HasSubstr(text)))));
   }
@@ -186,7 +186,9 @@ TEST_F(WorkspaceTest, DoesNotRunInstallScripts) {
   EXPECT_FALSE(std::filesystem::exists(workspace->modules_directory + "/bcrypt/lib/binding"));
 }
 
-TEST_F(WorkspaceTest, RefusesWhatIsNotFromTheRegistry) {
+// That a platform takes packages from its registry alone is no fault of a submission.
+TEST_F(WorkspaceTest, NamesWhatIsNotFromTheRegistryAndWhoseFaultThatIs) {
+  constexpr auto kOurs = Failure::FaultDomain::kPlatform, kTheirs = Failure::FaultDomain::kSubmission;
   for (auto [specifier, text] : std::map<std::string, std::string>{{"git+https://example.com/a.git", "git"},
                                                                    {"github:someone/a", "git"},
                                                                    {"someone/a", "git"},
@@ -194,15 +196,25 @@ TEST_F(WorkspaceTest, RefusesWhatIsNotFromTheRegistry) {
                                                                    {"link:/etc", "link"},
                                                                    {"../a", "file"},
                                                                    {"https://example.com/a.tgz", "URL"}}) {
-    ExpectRefused(absl::StrCat(R"({"dependencies": {"a": ")", specifier, R"("}})"), "a", text);
+    ExpectRefused(kOurs, absl::StrCat(R"({"dependencies": {"a": ")", specifier, R"("}})"), "a", text);
   }
-  ExpectRefused(R"({"dependencies": {"../../escape": "1.0.0"}})", "../../escape", "not a name");
-  ExpectRefused(R"({"dependencies": {"ms": "2.1.2"}})", "ms", "URL dependencies", R"({"lockfileVersion": 3, "packages": {
+  ExpectRefused(kTheirs, R"({"dependencies": {"../../escape": "1.0.0"}})", "../../escape", "not a name");
+  ExpectRefused(kOurs, R"({"dependencies": {"ms": "2.1.2"}})", "ms", "URL dependencies", R"({"lockfileVersion": 3, "packages": {
       "node_modules/ms": {"version": "2.1.2", "resolved": "http://127.0.0.1:1/steal"}}})");
-  ExpectRefused(R"({"dependencies": {"ms": "2.1.2"}})", "../../x", "link", R"({"lockfileVersion": 3, "packages": {
+  ExpectRefused(kOurs, R"({"dependencies": {"ms": "2.1.2"}})", "../../x", "link", R"({"lockfileVersion": 3, "packages": {
       "../../x": {"version": "2.1.2"}}})");
-  ExpectRefused(R"({"dependencies": )", "package.json", "not valid JSON");
-  ExpectRefused(R"({"dependencies": {"ms": "99.0.0"}})", "ms", "No matching version");
+  ExpectRefused(kTheirs, R"({"dependencies": )", "package.json", "not valid JSON");
+  ExpectRefused(kOurs, R"({"dependencies": {"ms": "99.0.0"}})", "ms", "offers no version that fits 99.0.0");
+  ExpectRefused(kOurs, R"({"dependencies": {"@no-such-scope-anywhere/x": "1.0.0"}})", "@no-such-scope-anywhere/x",
+                "does not offer this package");
+}
+
+// Mirrors often know no tag but "latest".
+TEST_F(WorkspaceTest, TakesTheNewestReleaseForATagTheRegistryDoesNotKnow) {
+  auto workspace = MakeGood(Submission{{{"package.json", R"({"dependencies": {"ms": "a-tag-of-long-ago"}})"}}});
+  if (workspace == nullptr) return;
+  EXPECT_THAT(workspace->notes, Contains(AllOf(Field(&Failure::package, "ms"), Field(&Failure::text, HasSubstr("knows no tag a-tag-of-long-ago")))));
+  EXPECT_TRUE(std::filesystem::exists(workspace->modules_directory + "/ms/package.json"));
 }
 
 TEST_F(WorkspaceTest, NeedsAPackageJson) {

@@ -153,13 +153,8 @@ assay_status HostSide::Wait(assay_handle process, uint64_t timeout, uint32_t for
   out->wall_ns = seen.wall_nanoseconds();
   out->cpu_ns = seen.cpu_nanoseconds();
   out->peak_bytes = seen.peak_bytes();
-  out->port = 0;
-  out->listener = 0;
-  for (const plugin::v1::ListeningPort& port : seen.ports()) {
-    if (out->port != 0 && port.port() >= out->port) continue;
-    out->port = port.port();
-    out->listener = port.process_id();
-  }
+  out->port = seen.ports().empty() ? 0 : seen.ports(0).port();
+  out->listener = seen.ports().empty() ? 0 : seen.ports(0).process_id();
   out->evidence = evidence;
   return ASSAY_OK;
 }

@@ -305,7 +305,8 @@ typedef struct assay_exec_result {
   uint32_t ended, limit_hit;      /* ended: 0 while it still runs */
   int32_t exit_code, term_signal; /* term_signal 0: it exited by itself */
   uint64_t wall_ns, cpu_ns, peak_bytes;
-  uint32_t port, listener; /* a port that listens (the lowest, 0: none) and its process inside the sandbox */
+  uint32_t port, listener; /* a port that listens (PORT's own, else the lowest; 0: none) and its process inside
+                              the sandbox; a process without a port: it listens on a Unix socket alone */
   assay_evidence evidence; /* once ended */
 } assay_exec_result;
 
