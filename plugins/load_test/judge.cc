@@ -108,11 +108,11 @@ void TestErrorClaims(const Storm& storm, const Aftermath& aftermath, Judgement& 
                               : std::to_string(storm.default_pages) + " of " + std::to_string(storm.error_samples) + " sampled errors were Express's own page"});
   }
   if (storm.hanging > 0) {
-    out.tested.push_back({"async.rejections_handled", Verdict::kRefuted, Count(storm.hanging, "request") + " of " + sent + " was left without an answer (" + storm.hanging_class + ")"});
+    out.tested.push_back({"async.rejections_handled", Verdict::kRefuted, Count(storm.hanging, "request") + " of " + sent + " got no answer (" + storm.hanging_class + ")"});
   } else if (!aftermath.alive) {
     out.tested.push_back({"async.rejections_handled", Verdict::kRefuted, "bad input ended the process: " + Describe(aftermath)});
   } else if (storm.server_errors > 0) {
-    out.tested.push_back({"async.rejections_handled", Verdict::kConfirmed, Count(storm.server_errors, "failing request") + " of " + sent + " was answered with 5xx, none was left hanging"});
+    out.tested.push_back({"async.rejections_handled", Verdict::kConfirmed, Count(storm.server_errors, "failing request") + " of " + sent + " got a 5xx, none was left hanging"});
   } else {
     out.tested.push_back({"async.rejections_handled", Verdict::kInconclusive, "none of " + sent + " bad requests made a handler fail"});
   }
@@ -215,6 +215,8 @@ Judgement JudgeBodies(const LoadReport& report, const Aftermath& aftermath, bool
   const uint64_t growth = aftermath.peak_bytes > aftermath.peak_bytes_before ? aftermath.peak_bytes - aftermath.peak_bytes_before : 0;
   // Reading 20 MB and dropping them costs some memory too; a body that is held costs several times its size.
   constexpr uint64_t kHeld = 30 << 20;
+  const bool dropped = aftermath.peak_bytes > 0 && growth < kHeld;
+  const std::string grew = aftermath.peak_bytes == 0 ? "" : ", peak memory grew by " + Megabytes(growth);
   if (large == nullptr || large->sent == 0) {
     value.text = "no large body could be sent";
   } else if (!aftermath.alive) {
@@ -227,7 +229,7 @@ Judgement JudgeBodies(const LoadReport& report, const Aftermath& aftermath, bool
     bool json = false;
     for (const SampleReport& sample : report.samples) json |= sample.status == 413 && IsJson(sample.content_type);
     value.value = errors > 0 ? 0.5 : json ? 1 : 0.5;
-    value.text = "20 MB was answered with 413" + std::string(json ? " as JSON" : "") + ", peak memory grew by " + Megabytes(growth);
+    value.text = "20 MB was answered with 413" + std::string(json ? " as JSON" : "") + grew;
     if (errors > 0) value.text += "; " + Count(errors, "other body") + " got 5xx";
     out.tested.push_back({"limits.body_size", Verdict::kConfirmed, value.text});
   } else if (large->answered() == 0 && large->reset + large->unanswered > 0) {
@@ -237,17 +239,17 @@ Judgement JudgeBodies(const LoadReport& report, const Aftermath& aftermath, bool
   } else if (large->answered() > 0 && large->early == large->answered()) {
     value.text = "20 MB was answered with " + std::to_string(large->main_status()) + " before it was read";
     out.tested.push_back({"limits.body_size", Verdict::kInconclusive, value.text});
-  } else if (large->answered() > 0 && growth < kHeld && large->main_status() >= 400) {
+  } else if (large->answered() > 0 && dropped && large->main_status() >= 400) {
     // Express itself reads a refused request to its end before it answers.
     value.text = "20 MB was read and dropped, and answered with " + std::to_string(large->main_status()) + ": no path was found that keeps a body";
     out.tested.push_back({"limits.body_size", Verdict::kInconclusive, value.text});
-  } else if (large->answered() > 0 && growth < kHeld) {
+  } else if (large->answered() > 0 && dropped) {
     value.value = 0.5;
     value.text = "20 MB was read to its end (" + std::to_string(large->main_status()) + ") without being held in memory: its peak grew by " + Megabytes(growth);
     out.tested.push_back({"limits.body_size", Verdict::kInconclusive, value.text});
   } else {
     value.value = 0;
-    value.text = "20 MB was taken in whole (" + std::to_string(large->main_status()) + "), peak memory grew by " + Megabytes(growth);
+    value.text = "20 MB was taken in whole (" + std::to_string(large->main_status()) + ")" + grew;
     out.tested.push_back({"limits.body_size", Verdict::kRefuted, value.text});
     out.remarks.push_back({"LT9.unbounded", value.criterion, "The run showed no bound on request bodies: " + value.text + ".",
                            "Give each body parser the limit its route needs; refuse with 413 before reading on.", "How many such uploads at once fit into the memory this service is given?",

@@ -354,6 +354,12 @@ TEST(JudgeBodies, GivesHalfToAServerThatPassesABodyOnWithoutHoldingIt) {
   EXPECT_EQ(ValueOf(judgement, "run.body_limits").value, 0.5);
   EXPECT_EQ(VerdictOn(judgement, "limits.body_size"), Verdict::kInconclusive);
 }
+// A platform that cannot say what memory was used says nothing of it.
+TEST(JudgeBodies, DoesNotSpeakOfMemoryItDidNotSee) {
+  const Judgement judgement = JudgeBodies(Bodies(Answered("", 201, 1), Answered("", 201, 1)), {}, true);
+  EXPECT_EQ(ValueOf(judgement, "run.body_limits").value, 0);
+  EXPECT_THAT(ValueOf(judgement, "run.body_limits").text, Not(HasSubstr("memory")));
+}
 // Express answers an unknown path only after the request is read, whether or not anybody wants its body.
 TEST(JudgeBodies, SettlesNothingWhereABodyIsReadAndDropped) {
   const Judgement judgement = JudgeBodies(Bodies(Answered("", 404, 1), Answered("", 404, 1)), Grown(20), true);

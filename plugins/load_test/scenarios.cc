@@ -2,6 +2,7 @@
 #include "plugins/load_test/scenarios.h"
 
 #include <algorithm>
+#include <cstdio>
 
 namespace assay::load_test {
 namespace {
@@ -161,6 +162,13 @@ void Scenarios::JudgeStart(Report& report, const Started& started, size_t place)
   report.Add(judgement, {started.evidence, workspace_.evidence});
 }
 
+std::string Scenarios::FileOf(const Candidate& candidate) const {
+  for (const std::string& word : candidate.arguments) {
+    if (evaluation_.File(word) != nullptr) return word;
+  }
+  return "package.json";
+}
+
 bool Scenarios::StartFirst(Report& report) {
   const auto has_file = [this](std::string_view path) { return evaluation_.File(path) != nullptr; };
   const StartPlan plan = FindStart(facts_, has_file, kPort);
@@ -174,13 +182,12 @@ bool Scenarios::StartFirst(Report& report) {
     if (started.server != nullptr) {
       server_ = std::move(started.server);
       ready_ = {started.ready.path, started.ready.status};
-      for (const std::string& word : candidate_.arguments) {
-        if (evaluation_.File(word) != nullptr) entry_ = word;
-      }
+      entry_ = FileOf(candidate_);
       JudgeStart(report, started, i);
       return true;
     }
     evaluation_.Log(ASSAY_LOG_INFO, plan.candidates[i].source + ": " + started.failure.reason);
+    if (i == 0) entry_ = FileOf(candidate_);
     const bool unbuilt = started.failure.reason.rfind(kWantsFile, 0) == 0 && !facts_.build_script.empty();
     if (unbuilt && started.failure.platform_lacks.empty()) started.failure.platform_lacks = "its build step (\"" + facts_.build_script + "\")";
     if (started.failure.stopped) return false;
@@ -197,6 +204,34 @@ Server* Scenarios::Serve(bool fresh) {
   Started started = StartServer(evaluation_, workspace_, candidate_, environment_, ready_paths_, profile_, service_);
   server_ = std::move(started.server);
   return server_.get();
+}
+
+bool Scenarios::EndsByItself(Report& report, double seconds) {
+  Server* server = Serve(true);
+  if (server == nullptr) return false;
+  const sdk::ProcessState state = server->Await(static_cast<uint64_t>(std::clamp(seconds, 1.0, 10.0) * 1e9), false);
+  if (!state.ended) return false;
+  const double lived = static_cast<double>(state.wall_ns) / 1e9;
+  char after[32];
+  std::snprintf(after, sizeof after, "%.1f", lived);
+  const std::string how = "left alone after its start, the server ended within " + std::string(after) + " s: " +
+                          ExplainEnd(state, server->printed_errors(), server->LastWords());
+  const sdk::Evidence run = server->End();
+  const std::string lacks = Lacking(*server, false);
+  ends_by_itself_ = true;
+  if (!lacks.empty()) {
+    report.RestNotObservable("not observable here: the server wants " + lacks + ", which this platform does not offer; " + how);
+    return true;
+  }
+  Judgement judgement;
+  judgement.remarks.push_back({"LT0.ends", "run.starts", "The run showed that the server does not stay: " + how + ".",
+                               "Read what it printed last in the run's record; a server ends only when it is told to.",
+                               "What brings this process down while nobody talks to it, and who would notice?",
+                               "An error nobody listens to, outside of any request. A supervisor restarts it, and an alert on restarts tells.", "process.fatal_errors",
+                               Remark::Severity::kError});
+  report.Add(judgement, {run});
+  report.RestNotObservedYet(how);
+  return true;
 }
 
 void Scenarios::Probe() {
@@ -239,8 +274,11 @@ void Scenarios::BadInput(Report& report) {
   const PhaseReport* after = result->Phase("after");
   const Aftermath aftermath = server->Look();
   const sdk::Evidence run = aftermath.alive ? 0 : server->End();
+  const double lived = static_cast<double>(evaluation_.now_ns() - server->started_ns()) / 1e9;
+  const std::string lacks = Lacking(*server, aftermath.alive);
+  if (!aftermath.alive && EndsByItself(report, lived)) return;
   const Judgement judgement = JudgeBadInput(*result, aftermath, after == nullptr ? 0 : after->total.main_status());
-  report.Add(WithoutBlame(judgement, Lacking(*server, aftermath.alive)), {evidence, run});
+  report.Add(WithoutBlame(judgement, lacks), {evidence, run});
 }
 
 void Scenarios::Bodies(Report& report) {
@@ -373,6 +411,7 @@ sdk::Status Scenarios::Run(Report& report) {
     if (MustStop()) return sdk::Stopped();
     if ((step.full_only && profile_.quick) || !TimeFor(step.seconds)) continue;
     (this->*step.run)(report);
+    if (ends_by_itself_) break;
   }
   server_.reset();
   if (MustStop()) return sdk::Stopped();

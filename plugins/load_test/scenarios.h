@@ -21,7 +21,7 @@ class Scenarios {
 
   // Not OK only when the evaluation is to stop.
   sdk::Status Run(Report& report);
-  // The file the server was started from, once it was.
+  // The file the server is started from; package.json while none is known.
   const std::string& entry() const { return entry_; }
 
  private:
@@ -29,6 +29,10 @@ class Scenarios {
   bool StartFirst(Report& report);
   void JudgeStart(Report& report, const Started& started, size_t place);
   void NoStart(Report& report, const StartPlan& plan, const std::vector<StartFailure>& failures);
+  // The submission's file among a candidate's arguments.
+  std::string FileOf(const Candidate& candidate) const;
+  // After a server ended under load: whether a fresh one ends within so many seconds all the same. Then `report` says so.
+  bool EndsByItself(Report& report, double seconds);
   void Probe();
   void BadInput(Report& report);
   void Bodies(Report& report);
@@ -56,13 +60,14 @@ class Scenarios {
   Environment environment_;
   std::vector<std::string> ready_paths_;
   std::unique_ptr<Server> server_;
-  std::string entry_;
+  std::string entry_ = "package.json";
   Steady ready_;
   std::string service_;    // what the dependencies are clients of
   bool scripted_ = false;  // there is a start script that could be tried
   std::vector<Steady> steady_;
   BodyPath body_;
   double capacity_ = 0;
+  bool ends_by_itself_ = false;
   uint64_t began_ = 0;  // with the dependencies installed
 };
 

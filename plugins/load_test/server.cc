@@ -14,6 +14,7 @@ constexpr uint64_t kMillisecond = 1'000'000;
 constexpr uint64_t kSecond = 1'000 * kMillisecond;
 constexpr size_t kTail = 8192;
 constexpr uint64_t kMemory = uint64_t{512} << 20;
+constexpr uint32_t kProcesses = 256;  // threads are counted, and every node has some ten
 constexpr int kSigKill = 9;
 constexpr char kSomeService[] = "a service on the network";
 // What it prints is drained and dropped; a server that logs every request prints gigabytes under load, and that is no fault.
@@ -25,9 +26,10 @@ std::string OneLine(std::string_view text) {
   return out;
 }
 
-// The most telling line: the error's own, else the last that is not blank nor part of a stack.
+// The most telling line: the last error's own (what an error was caused by stands indented below it), else the last that is
+// not blank nor part of a stack.
 std::string TellingLine(const std::string& text) {
-  std::string last;
+  std::string last, error, cause;
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
     const std::string_view line = std::string_view(text).substr(at, end - at);
@@ -36,10 +38,12 @@ std::string TellingLine(const std::string& text) {
     if (first == std::string_view::npos || line.substr(first, 3) == "at " || line.substr(0, 8) == "Node.js ") continue;
     if (line[first] == '}' || line[first] == '{') continue;
     last = OneLine(line.substr(first));
-    const size_t colon = line.find("Error");
-    if (colon != std::string_view::npos && colon < 40) return last;
+    const size_t word = line.find("Error");
+    if (word == std::string_view::npos || word >= 40) continue;
+    if (first == 0) error = last;
+    if (first != 0 && cause.empty()) cause = last;
   }
-  return last;
+  return !error.empty() ? error : !cause.empty() ? cause : last;
 }
 
 bool Contains(const std::string& text, std::string_view part) {
@@ -56,7 +60,7 @@ sdk::ExecSpec SpecOf(const sdk::Workspace& workspace, const Candidate& candidate
   spec.argv.insert(spec.argv.end(), candidate.arguments.begin(), candidate.arguments.end());
   spec.environment = Lines(environment);
   spec.memory_bytes = kMemory;
-  spec.max_processes = 128;
+  spec.max_processes = kProcesses;
   spec.output_bytes = kMostOutput;
   return spec;
 }
@@ -129,7 +133,7 @@ std::string WritingModule(const std::vector<ExampleFile>& files) {
 std::string ExplainEnd(const sdk::ProcessState& state, const std::string& errors, const std::string& last_words) {
   const std::string said = last_words.empty() ? "" : ": " + last_words;
   if (state.limit_hit == ASSAY_LIMIT_MEMORY) return "it used more than 512 MiB of memory" + said;
-  if (state.limit_hit == ASSAY_LIMIT_PROCESSES) return "it started more than 128 processes" + said;
+  if (state.limit_hit == ASSAY_LIMIT_PROCESSES) return "it started more than " + std::to_string(kProcesses) + " processes and threads" + said;
   if (state.limit_hit == ASSAY_LIMIT_DISK) return "it filled the disk it was given" + said;
   if (state.limit_hit == ASSAY_LIMIT_OUTPUT) return "it printed without end" + said;
   if (state.limit_hit == ASSAY_LIMIT_CPU || state.limit_hit == ASSAY_LIMIT_WALL) return "it used up its time" + said;

@@ -302,6 +302,9 @@ GroupUsage Cgroup::Usage() const {
     return folder == folders_.end() ? std::string() : ReadKernelFile(folder->second + "/" + file);
   };
   usage.refused_forks = NumberAfter(text("pids", "pids.events"), "max");
+  // RLIMIT_NPROC refuses first, and counts nothing; it leaves out the process that keeps the others.
+  const uint64_t most = NumberIn(text("pids", "pids.max")), peak = NumberIn(text("pids", "pids.peak"));
+  if (most != 0 && peak + 1 >= most) usage.refused_forks = std::max<uint64_t>(usage.refused_forks, 1);
   usage.throttled = NumberAfter(text("cpu", "cpu.stat"), "nr_throttled");
   if (version2_) {
     usage.peak_bytes = NumberIn(text("memory", "memory.peak"));

@@ -37,7 +37,7 @@ absl::Status TryNamespace(int flag, bool root) {
     return 0;
   });
   if (error == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(std::strerror(error));
+  return absl::FailedPreconditionError(absl::StrCat("the machine refuses such namespaces: ", std::strerror(error)));
 }
 
 bool HasCapability(int number) {
@@ -70,14 +70,14 @@ std::string MendText(const std::string& layer) {
         " controller: run it as root outside of a container, or as a systemd service with Delegate=yes, or start the "
         "container with its cgroup file system mounted writable");
   }
-  if (layer == "network" || layer == "mounts" || layer == "processes") {
+  // Sizes are limited by a memory file system, which is a mount.
+  if (layer == "network" || layer == "mounts" || layer == "processes" || layer == "disk") {
     return "run as root with CAP_SYS_ADMIN, or allow unprivileged user namespaces (sysctl "
            "kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, "
            "kernel.apparmor_restrict_unprivileged_userns=0); in a container: --cap-add SYS_ADMIN with a seccomp "
            "profile that allows unshare, mount and pivot_root";
   }
   if (layer == "privileges") return "give the service CAP_SETUID and CAP_SETGID, or run it as an ordinary user";
-  if (layer == "disk") return "mend the layer 'mounts': the size limit is that of its memory file system";
   if (layer == "system_calls") return "use a kernel with seccomp filters (CONFIG_SECCOMP_FILTER)";
   return "see services/sandbox/README.md";
 }

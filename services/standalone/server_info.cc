@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/standalone/server_info.h"
 
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
 namespace assay::standalone {
 namespace {
 
@@ -14,6 +22,31 @@ v1::ServerInfo::Check::Result ResultOf(sandbox::Launcher::Check::Result result) 
       return v1::ServerInfo::Check::BROKEN;
   }
   return v1::ServerInfo::Check::RESULT_UNSPECIFIED;
+}
+
+// Layers that one step mends are one limit. What it means for evaluations comes first, then the layers and why.
+void AddLimits(const sandbox::Launcher& launcher, v1::ServerInfo& info) {
+  const bool runs = launcher.CanRunUntrusted().ok();
+  std::vector<std::pair<std::string, std::vector<const sandbox::Launcher::Check*>>> groups;
+  for (const sandbox::Launcher::Check& check : launcher.checks()) {
+    if (check.result == sandbox::Launcher::Check::Result::kEnforced) continue;
+    auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& other) { return other.first == check.mend; });
+    if (group == groups.end()) group = groups.insert(groups.end(), {check.mend, {}});
+    group->second.push_back(&check);
+  }
+  for (const auto& [mend, checks] : groups) {
+    std::vector<std::string> names, details;
+    for (const sandbox::Launcher::Check* check : checks) {
+      names.push_back(check->id);
+      if (std::find(details.begin(), details.end(), check->detail) == details.end()) details.push_back(check->detail);
+    }
+    v1::PlatformLimit& limit = *info.add_limits();
+    limit.set_id(names.front());
+    limit.set_what(absl::StrCat(runs ? "Servers under test run with less isolation" : "Submissions are not run here, so there is no load test",
+                                ": this machine lacks the isolation of ", absl::StrJoin(names, ", "), " (",
+                                absl::StrJoin(details, "; "), ")"));
+    limit.set_mend(mend);
+  }
 }
 
 }  // namespace
@@ -43,12 +76,8 @@ v1::ServerInfo DescribeServer(const config::v1::Standalone& config, uint32_t sha
     shown.set_result(ResultOf(check.result));
     shown.set_detail(check.detail);
     shown.set_mend(check.mend);
-    if (shown.result() == v1::ServerInfo::Check::ENFORCED) continue;
-    v1::PlatformLimit& limit = *info.add_limits();
-    limit.set_id(check.id);
-    limit.set_what(check.detail);
-    limit.set_mend(check.mend);
   }
+  AddLimits(*launcher, info);
   return info;
 }
 

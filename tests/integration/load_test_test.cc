@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "plugins/load_test/plans.h"
 #include "plugins/sdk/testing/fake_host.h"
@@ -50,6 +51,16 @@ bool Listens(uint16_t port) {
   const bool connected = connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   close(fd);
   return connected;
+}
+
+// The most memory a process has held so far; 0 when it is gone.
+uint64_t PeakBytes(int pid) {
+  std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
+  for (std::string line; std::getline(status, line);) {
+    uint64_t kilobytes = 0;
+    if (line.rfind("VmHWM:", 0) == 0 && absl::SimpleAtoi(absl::StripSuffix(line.substr(6), " kB"), &kilobytes)) return kilobytes << 10;
+  }
+  return 0;
 }
 
 uint16_t FreePort() {
@@ -166,6 +177,7 @@ class LoadTestRun : public ::testing::Test {
     close(ends[0]);
     close(ends[1]);
     if (!run.ok()) return {ASSAY_E_TRANSIENT, ""};
+    process.peak_bytes = PeakBytes(pid_);
     if (!plan->actions.empty()) AwaitEnd(process);
     Reap(false, &process);
     return {ASSAY_OK, loadgen::ResultJson(*plan, *run)};
