@@ -83,7 +83,7 @@ class LoadTestFlow : public ::testing::Test {
     host_.platform().start = [this](const sdk::FakeProcess& request) {
       started_.push_back(request.argv.back());
       sdk::FakeProcess process;
-      process.port = 3000;
+      process.port = kPort;
       return process;
     };
     host_.platform().load = [this](std::string_view plan, sdk::FakeProcess& process) {
@@ -266,7 +266,7 @@ TEST_F(LoadTestFlow, ReportsAServerThatOutlivesItsSignal) {
 TEST_F(LoadTestFlow, SurvivesAFloodOfOutput) {
   host_.platform().start = [](const sdk::FakeProcess&) {
     sdk::FakeProcess process;
-    process.port = 3000;
+    process.port = kPort;
     process.output.assign(16 << 20, 'x');
     return process;
   };

@@ -181,6 +181,7 @@ bool Scenarios::StartFirst(Report& report) {
     Started started = StartServer(evaluation_, workspace_, candidate_, environment_, ready_paths_, profile_, service_);
     if (started.server != nullptr) {
       server_ = std::move(started.server);
+      reads_port_ = server_->port == kPort;
       ready_ = {started.ready.path, started.ready.status};
       entry_ = FileOf(candidate_);
       JudgeStart(report, started, i);
@@ -377,10 +378,10 @@ void Scenarios::FailFast(Report& report) {
   if (!names.empty()) {
     environment = Without(environment_, names);
     for (const std::string& name : names) what += (what.empty() ? "without " : " and ") + name;
-  } else if (facts_.FindClaim("config.validated") != nullptr && !facts_.port_variable.empty()) {
-    names = {facts_.port_variable};
-    environment = With(environment_, facts_.port_variable, "not-a-number");
-    what = "with " + facts_.port_variable + "=not-a-number";
+  } else if (facts_.FindClaim("config.validated") != nullptr && (!facts_.port_variable.empty() || reads_port_)) {
+    names = {facts_.port_variable.empty() ? "PORT" : facts_.port_variable};
+    environment = With(environment_, names[0], "not-a-number");
+    what = "with " + names[0] + "=not-a-number";
   } else {
     return;
   }

@@ -67,6 +67,7 @@ class Scenarios {
   std::vector<Steady> steady_;
   BodyPath body_;
   double capacity_ = 0;
+  bool reads_port_ = false;  // it listens where PORT said, which is nobody's default
   bool ends_by_itself_ = false;
   uint64_t began_ = 0;  // with the dependencies installed
 };

@@ -12,8 +12,8 @@
 
 namespace assay::load_test {
 
-// What every server is told to listen on.
-inline constexpr uint32_t kPort = 3000;
+// What every server is told to listen on: nobody's default, so that a server found there has looked at PORT.
+inline constexpr uint32_t kPort = 3917;
 
 // One running server of the submission. Ends it when destroyed; the platform ends whatever it forked.
 class Server {

@@ -179,6 +179,9 @@ std::vector<v1::Claim> MergeClaims(const std::vector<v1::Claim>& claims) {
                                              : verdict == v1::Claim::INCONCLUSIVE ? 1
                                                                                   : 0;
     };
+    // Why something was not tested is worth telling as well.
+    const bool only_says_why = weight(claim.verdict()) == weight(known.verdict()) && known.reason().empty();
+    if (only_says_why) known.set_reason(claim.reason());
     if (weight(claim.verdict()) > weight(known.verdict())) {
       known.set_verdict(claim.verdict());
       known.set_reason(claim.reason());

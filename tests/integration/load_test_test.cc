@@ -23,6 +23,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "plugins/load_test/plans.h"
+#include "plugins/load_test/server.h"
 #include "plugins/sdk/testing/fake_host.h"
 #include "services/common/base/testing/temp_dir.h"
 #include "services/loadgen/control.h"
@@ -137,7 +138,7 @@ class LoadTestRun : public ::testing::Test {
       std::vector<char*> argv, environment;
       for (std::string& word : words) argv.push_back(word.data());
       for (std::string& variable : variables) {
-        if (variable == "PORT=3000") variable = absl::StrCat("PORT=", port_);
+        if (variable == absl::StrCat("PORT=", load_test::kPort)) variable = absl::StrCat("PORT=", port_);
         environment.push_back(variable.data());
       }
       argv.push_back(nullptr);

@@ -172,7 +172,7 @@ TEST_F(MisbehavingServers, ListensElsewhereAndFloodsItsOutput) {
       kApp, "app.listen(8081);\nsetInterval(() => process.stdout.write('x'.repeat(1 << 20) + '\\n'), 20);\n"));
   if (InContainer()) return;
   EXPECT_TRUE(outcome.Observed("run.starts")) << outcome.report.dump(1);
-  EXPECT_THAT(outcome.Text("run.starts"), AllOf(HasSubstr("listens on port 8081"), HasSubstr("took no notice of PORT=3000")));
+  EXPECT_THAT(outcome.Text("run.starts"), AllOf(HasSubstr("listens on port 8081"), HasSubstr("took no notice of PORT=")));
   EXPECT_THAT(outcome.Finding("LT0.port").value("message", ""), HasSubstr("the server listens on 8081"));
   EXPECT_TRUE(outcome.Observed("run.survives_bad_input")) << outcome.Text("run.survives_bad_input");
 }
@@ -233,7 +233,7 @@ TEST_F(MisbehavingServers, ClosesEveryConnection) {
   const Outcome outcome = Evaluate(
       "const express = require('express');\nconst app = express();\napp.use((request) => request.socket.destroy());\n"
       "app.listen(process.env.PORT);\n");
-  if (!InContainer()) ExpectFault(outcome, HasSubstr("it listens on port 3000 but answers nothing below 500 (/readyz no answer"));
+  if (!InContainer()) ExpectFault(outcome, HasSubstr("but answers nothing below 500 (/readyz no answer"));
 }
 
 TEST_F(MisbehavingServers, SpeaksAnOldProtocolSlowly) {

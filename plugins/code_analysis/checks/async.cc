@@ -125,7 +125,6 @@ void RejectionsHandled(const Model& model, Reporter& reporter) {
                                          : "Every async handler catches, is wrapped, or cannot reject.",
                             SpansOf(model, handled));
   }
-  reporter.Claim(model.SpanOf(lost[0]), "A rejection of this handler is not passed to an error handler.");
   const double share = static_cast<double>(handled.size()) / static_cast<double>(handled.size() + lost.size());
   reporter.Observe(0.6 * share, error_of::kHarmfulPlace,
                    Counted(lost.size(), "async handler") + " of " + std::to_string(handled.size() + lost.size()) +
