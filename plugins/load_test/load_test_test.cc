@@ -12,6 +12,7 @@
 
 #include "assay/json.hpp"
 #include "plugins/load_test/report.h"
+#include "plugins/load_test/server.h"
 #include "plugins/sdk/testing/fake_host.h"
 
 namespace assay::load_test {
@@ -83,7 +84,7 @@ class LoadTestFlow : public ::testing::Test {
     host_.platform().start = [this](const sdk::FakeProcess& request) {
       started_.push_back(request.argv.back());
       sdk::FakeProcess process;
-      process.port = kPort;
+      process.port = load_test::kPort;
       return process;
     };
     host_.platform().load = [this](std::string_view plan, sdk::FakeProcess& process) {
@@ -266,7 +267,7 @@ TEST_F(LoadTestFlow, ReportsAServerThatOutlivesItsSignal) {
 TEST_F(LoadTestFlow, SurvivesAFloodOfOutput) {
   host_.platform().start = [](const sdk::FakeProcess&) {
     sdk::FakeProcess process;
-    process.port = kPort;
+    process.port = load_test::kPort;
     process.output.assign(16 << 20, 'x');
     return process;
   };

@@ -97,7 +97,8 @@ class Finder {
 
  private:
   void Pass(const std::string& source, std::string reason, std::string lacks = "") {
-    plan_.passed.push_back({source, std::move(reason), std::move(lacks)});
+    const auto same = [&](const Passed& known) { return known.source == source && known.reason == reason; };
+    if (std::none_of(plan_.passed.begin(), plan_.passed.end(), same)) plan_.passed.push_back({source, std::move(reason), std::move(lacks)});
   }
 
   void Add(Candidate candidate) {
