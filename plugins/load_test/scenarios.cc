@@ -315,7 +315,8 @@ void Scenarios::Steps(Report& report) {
       report.NotObservedYet("run.latency_under_load", why);
       break;
     }
-    if (!result->capacity.empty()) capacity_ = std::max(capacity_, result->capacity.back().rate);
+    // The lower of two: what is asked of the server afterwards must be easy for it.
+    if (!result->capacity.empty()) capacity_ = attempt == 0 ? result->capacity.back().rate : std::min(capacity_, result->capacity.back().rate);
     const Aftermath aftermath = server->Look();
     Judgement judgement = WithoutBlame(JudgeSteps(*result, aftermath), Lacking(*server, aftermath.alive));
     // A busy machine spoils single runs, and never makes one better than it is: the better of two counts.
