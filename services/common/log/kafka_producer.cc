@@ -123,6 +123,11 @@ void Producer::Produce(size_t topic, int32_t partition, absl::string_view key, a
         RD_KAFKA_V_KEY(key.data() == nullptr ? "" : key.data(), key.size()),
         RD_KAFKA_V_VALUE(const_cast<char*>(value.data() == nullptr ? "" : value.data()), value.size()),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_OPAQUE(*pending), RD_KAFKA_V_END);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      // Reported below, and by no one who replaces the client meanwhile.
+      absl::MutexLock pending_lock(&mutex_);
+      (*pending)->generation = nullptr;
+    }
   }
   // What librdkafka did not take is certainly not there.
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
