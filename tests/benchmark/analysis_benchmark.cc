@@ -12,8 +12,9 @@
 // (92 kB), those of webpack and mongoose (5.5 MB). A small application stands beside them, so that every part of the
 // analysis has work. Each measurement is a process of its own: the two differ in how the parser allocates.
 //
-// PEERS is a folder whose node_modules holds eslint, @eslint/js, oxlint and @ast-grep/cli; those that are there are
-// measured, as whole commands over the same files.
+// PEERS is a folder whose node_modules holds eslint, @eslint/js, eslint-plugin-security, eslint-plugin-n, oxlint and
+// @ast-grep/cli; those that are there are measured, as whole commands over the same files. ESLint's goals are for its
+// recommended rules with both plugins.
 #include <sys/wait.h>
 #include <tree_sitter/api.h>
 #include <unistd.h>
@@ -154,9 +155,13 @@ std::vector<Peer> PeersIn(const fs::path& folder, const fs::path& scratch) {
   const fs::path modules = fs::absolute(folder) / "node_modules";
   if (fs::exists(modules / "eslint") && fs::exists(modules / "@eslint/js")) {
     const fs::path configuration = scratch / "eslint.config.mjs";
-    std::ofstream(configuration) << "import { createRequire } from 'node:module';\nconst js = createRequire('"
+    const bool plugins = fs::exists(modules / "eslint-plugin-security") && fs::exists(modules / "eslint-plugin-n");
+    std::ofstream(configuration) << "import { createRequire } from 'node:module';\nconst load = createRequire('"
                                  << modules.string()
-                                 << "/x.js')('@eslint/js');\nexport default [js.configs.recommended, "
+                                 << "/x.js');\nexport default [load('@eslint/js').configs.recommended, "
+                                 << (plugins ? "load('eslint-plugin-security').configs.recommended, "
+                                               "load('eslint-plugin-n').configs['flat/recommended-script'], "
+                                             : "")
                                  << "{ languageOptions: { ecmaVersion: 'latest', sourceType: 'commonjs' } }];\n";
     peers.push_back({"eslint",
                      "node '" + (modules / "eslint/bin/eslint.js").string() + "' -c '" + configuration.string() +
