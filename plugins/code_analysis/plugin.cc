@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kMaxRoutesBytes = 3u << 20;
 constexpr uint32_t kMaxSpanLines = 60;
+constexpr size_t kMaxNotRead = 20;
 
 class CodeAnalysis final : public sdk::Evaluator {
  public:
@@ -31,9 +32,12 @@ class Delivery {
       : evaluation_(evaluation), inputs_(inputs) {}
 
   sdk::Status Deliver(const Report& report);
+  // Tells a reader which files of the submission were not read, or not whole, and why.
+  sdk::Status DeliverNotRead(const Model& model);
   sdk::Result<sdk::Evidence> EvidenceOf(const Span& span);
 
  private:
+  sdk::Status DeliverNote(const SourceFile& file, const std::string& message);
   sdk::Status DeliverObservation(const Observation& observation);
   sdk::Status DeliverFinding(const Finding& finding);
   sdk::Status DeliverClaim(const ReportedClaim& claim);
@@ -122,6 +126,42 @@ sdk::Status Delivery::Deliver(const Report& report) {
   return sdk::Ok();
 }
 
+sdk::Status Delivery::DeliverNote(const SourceFile& file, const std::string& message) {
+  const sdk::Result<sdk::Evidence> evidence = EvidenceOf(WholeFile(file));
+  if (!evidence.ok()) return evidence.status();
+  sdk::Finding out;
+  out.check = "analysis";
+  out.message = message;
+  out.path = file.path;
+  out.severity = sdk::Severity::kNote;
+  out.line = out.column = out.end_line = 1;
+  out.authorship = static_cast<sdk::Authorship>(file.authorship);
+  out.evidence = *evidence;
+  return evaluation_.AddFinding(out);
+}
+
+sdk::Status Delivery::DeliverNotRead(const Model& model) {
+  std::vector<std::pair<const SourceFile*, std::string>> notes;
+  for (const auto& manifest : model.package().manifests) {
+    if (!manifest.error.empty()) notes.emplace_back(manifest.file, manifest.error + "; the rest was read without it");
+  }
+  for (const Skipped& skipped : model.skipped()) {
+    if (!skipped.ordinary) notes.emplace_back(skipped.file, "this file was not read: " + skipped.reason);
+  }
+  for (const auto& module : model.modules()) {
+    if (module->tree.has_errors())
+      notes.emplace_back(&module->file(), "this file has syntax that could not be read; the rest of it was");
+  }
+  const size_t told = std::min(notes.size(), kMaxNotRead);
+  for (size_t i = 0; i < told; ++i) {
+    std::string message = std::move(notes[i].second);
+    if (i + 1 == told && notes.size() > told)
+      message += " (and so for " + std::to_string(notes.size() - told) + " further files)";
+    if (const sdk::Status status = DeliverNote(*notes[i].first, message); !status.ok()) return status;
+  }
+  return sdk::Ok();
+}
+
 sdk::Result<std::vector<SourceFile>> ReadFiles(sdk::Evaluation& evaluation, const std::vector<sdk::Input>& inputs) {
   std::vector<SourceFile> files;
   for (uint32_t i = 0; i < inputs.size(); ++i) {
@@ -135,12 +175,8 @@ sdk::Result<std::vector<SourceFile>> ReadFiles(sdk::Evaluation& evaluation, cons
   return files;
 }
 
-// What a reader should know of files that were left out; ordinary dependencies and compiled copies go without a word.
+// For whoever runs the platform: every file of code that was left out, ordinary or not.
 void LogSkipped(const sdk::Evaluation& evaluation, const Model& model) {
-  for (const auto& manifest : model.package().manifests) {
-    if (!manifest.error.empty())
-      evaluation.Log(ASSAY_LOG_WARNING, manifest.error + "; the rest was analysed without it");
-  }
   size_t told = 0;
   for (const Skipped& skipped : model.skipped()) {
     if (++told > 100) break;
@@ -177,7 +213,9 @@ sdk::Status CodeAnalysis::Evaluate(sdk::Evaluation& evaluation) {
     return put.status();
   if (const auto put = evaluation.PutArtifact("server.json", "application/json", ServerJson(*model)); !put.ok())
     return put.status();
-  return Delivery(evaluation, inputs).Deliver(report);
+  Delivery delivery(evaluation, inputs);
+  if (const sdk::Status status = delivery.DeliverNotRead(*model); !status.ok()) return status;
+  return delivery.Deliver(report);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -13,7 +14,9 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 std::string ReadManifest() {
   std::ifstream file("plugins/code_analysis/code_analysis.json");
@@ -99,6 +102,38 @@ TEST_F(PluginTest, WhatWasGivenIsMarkedAsGiven) {
     if (observation.state != ASSAY_STATE_OBSERVED) continue;
     EXPECT_EQ(observation.authorship, ASSAY_AUTHORSHIP_GIVEN) << observation.criterion;
   }
+}
+
+TEST_F(PluginTest, TellsWhichFilesItCouldNotRead) {
+  AddApplication();
+  host_.AddFile("latin.js", "const cafe = '\xe9';\n");
+  host_.AddFile("broken.js", "function ( { ][ app.get('/x', => \n");
+  host_.AddFile("huge.js", std::string(50u << 20, 'x'));
+  host_.AddFile("packages/a/package.json", "not JSON {{{");
+  host_.AddFile("node_modules/x/index.js", "\xff");
+  const sdk::RunResult run = host_.Run("code_analysis");
+  EXPECT_EQ(run.status, ASSAY_OK) << run.message;
+  EXPECT_THAT(host_.violations(), IsEmpty());
+  std::map<std::string, std::string> notes;
+  for (const auto& finding : run.findings) {
+    if (finding.check == "analysis") notes[finding.path] = finding.message;
+  }
+  EXPECT_THAT(notes, UnorderedElementsAre(Pair("latin.js", HasSubstr("not UTF-8")),
+                                          Pair("broken.js", HasSubstr("syntax that could not be read")),
+                                          Pair("huge.js", HasSubstr("larger than 8 MiB")),
+                                          Pair("packages/a/package.json", HasSubstr("not a JSON object"))));
+}
+
+TEST_F(PluginTest, TellsOfAtMostTwentyFilesItCouldNotRead) {
+  AddApplication();
+  for (int i = 10; i < 60; ++i) host_.AddFile("bad" + std::to_string(i) + ".js", "'\xe9'\n");
+  const sdk::RunResult run = host_.Run("code_analysis");
+  std::vector<std::string> notes;
+  for (const auto& finding : run.findings) {
+    if (finding.check == "analysis") notes.push_back(finding.message);
+  }
+  ASSERT_THAT(notes, SizeIs(20));
+  EXPECT_THAT(notes.back(), HasSubstr("30 further files"));
 }
 
 TEST_F(PluginTest, RefusesWhatIsNoExpressApplication) {

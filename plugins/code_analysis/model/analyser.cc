@@ -83,7 +83,7 @@ std::vector<const SourceFile*> Choose(const std::vector<SourceFile>& files, cons
     if (!IsCode(file)) continue;
     const std::string reason = ReasonToLeaveOut(files, file);
     if (!reason.empty()) {
-      skipped.push_back({&file, reason});
+      skipped.push_back({.file = &file, .reason = reason, .ordinary = true});
     } else if (chosen.size() >= options.max_files) {
       skipped.push_back({&file, "more than " + std::to_string(options.max_files) + " files of code"});
     } else if (total + file.bytes.size() > options.max_total_bytes) {
@@ -124,7 +124,8 @@ std::unique_ptr<Model> AnalyseRepository(std::vector<SourceFile> files, const An
   for (size_t i = 0; i < chosen.size(); ++i) {
     Parsed& parsed = queue.parsed()[i];
     if (!parsed.reason.empty()) {
-      repository->skipped.push_back({chosen[i], parsed.reason});
+      repository->skipped.push_back(
+          {.file = chosen[i], .reason = parsed.reason, .ordinary = parsed.reason == kMinified});
       continue;
     }
     parsed.module->role = RoleOf(*parsed.module);
@@ -145,8 +146,16 @@ std::unique_ptr<Model> AnalyseRepository(std::vector<SourceFile> files, const An
 std::string NotAnExpressApplication(const Model& model) {
   if (!model.apps().empty()) return "";
   size_t minified = 0;
-  for (const Skipped& skipped : model.skipped()) minified += skipped.reason == "minified or bundled" ? 1 : 0;
+  const Skipped* unread = nullptr;
+  for (const Skipped& skipped : model.skipped()) {
+    minified += skipped.reason == kMinified ? 1 : 0;
+    if (!skipped.ordinary && unread == nullptr) unread = &skipped;
+  }
+  // What was not read may be where the application is.
+  const std::string not_read =
+      unread == nullptr ? "" : "; " + std::string(unread->file->path) + " was not read: " + unread->reason;
   if (model.modules().empty()) {
+    if (unread != nullptr) return "none of its JavaScript or TypeScript could be read" + not_read;
     if (minified > 0) return "all JavaScript in it is minified or bundled, so there is no source to read";
     for (const Skipped& skipped : model.skipped()) {
       if (skipped.reason.find("dependency") == std::string::npos)
@@ -162,7 +171,7 @@ std::string NotAnExpressApplication(const Model& model) {
                                  : "Express is not among its dependencies, and no file imports it";
   if (!model.package().error.empty()) reason += " (" + model.package().error + ")";
   if (minified > 0) reason += "; " + std::to_string(minified) + " files are minified or bundled and were not read";
-  return reason;
+  return reason + not_read;
 }
 
 }  // namespace assay::code_analysis

@@ -37,6 +37,7 @@ struct Module {
 struct Skipped {
   const SourceFile* file = nullptr;
   std::string reason;
+  bool ordinary = false;  // nobody expects it to be read: a dependency, compiled from another file, minified
 };
 
 // An import edge. Order: by (from, line).

@@ -267,6 +267,8 @@ TEST(Analyser, SaysWhyARepositoryIsNoExpressApplication) {
               HasSubstr("not among its dependencies"));
   EXPECT_THAT(NotAnExpressApplication(Repository(Files{{"README.md", "x"}}).model()), HasSubstr("no JavaScript"));
   EXPECT_THAT(NotAnExpressApplication(Repository(Files{{"a.min.js", "1;\n"}}).model()), HasSubstr("minified"));
+  EXPECT_THAT(NotAnExpressApplication(Repository(Files{{"app.js", std::string(50u << 20, 'x')}}).model()),
+              HasSubstr("app.js was not read: larger than 8 MiB"));
 }
 
 // The same bytes for any order of files and any number of threads.

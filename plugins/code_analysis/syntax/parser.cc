@@ -123,7 +123,7 @@ std::string ReasonNotToParse(std::string_view path, std::string_view bytes, cons
   if (bytes.size() > limits.max_bytes) return "larger than " + std::to_string(limits.max_bytes >> 20) + " MiB";
   if (!IsUtf8(bytes)) return "not UTF-8";
   if (bytes.find('\0') != std::string_view::npos) return "binary: it contains a zero byte";
-  if (LooksMinified(path, bytes)) return "minified or bundled";
+  if (LooksMinified(path, bytes)) return std::string(kMinified);
   return "";
 }
 

@@ -32,6 +32,9 @@ class FileParser {
   Arena arena_;
 };
 
+// The reason for generated code, which nobody expects to be read.
+inline constexpr std::string_view kMinified = "minified or bundled";
+
 // Fast checks of the bytes alone: size, encoding, generated code. Empty: worth parsing.
 std::string ReasonNotToParse(std::string_view path, std::string_view bytes, const ParseLimits& limits);
 
