@@ -49,6 +49,9 @@ bool IsUtf8(absl::string_view text) {
 
 absl::Status CheckEntryPath(absl::string_view path) {
   if (path.empty()) return Refuse(path, "an empty name");
+  if (path.size() > kMaxPathBytes) {
+    return Refuse(path, absl::StrCat("a name of ", path.size(), " bytes; at most ", kMaxPathBytes));
+  }
   if (path.front() == '/') return Refuse(path, "an absolute name; names must be relative");
   if (!IsUtf8(path)) return Refuse(path, "a name that is not UTF-8");
   for (const char c : path) {

@@ -91,6 +91,9 @@ TEST(EntryPath, RefusesWhatLeadsOutOrCannotBeShown) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("at most 255")));
   EXPECT_THAT(CheckEntryPath("1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("at most 16")));
+  std::string long_name = std::string(255, 'a');
+  for (int i = 0; i < 4; ++i) long_name += "/" + std::string(255, 'a');
+  EXPECT_THAT(CheckEntryPath(long_name), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("at most 1024")));
   for (const char* good :
        {"a", "a/b..c", "...", "\xc3\xa9/\xf0\x9f\x98\x80", "1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16"}) {
     EXPECT_THAT(CheckEntryPath(good), IsOk()) << good;

@@ -39,6 +39,10 @@ absl::Status Bad(absl::string_view name, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("entry ", JsonQuote(name.substr(0, 512)), ": ", why));
 }
 
+bool IsZero(absl::string_view bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == 0; });
+}
+
 // Tells the four formats by their bytes, so that libarchive is only ever given a reader that was chosen here.
 absl::StatusOr<Format> Detect(int fd, uint64_t size) {
   std::array<char, 512> head{};
@@ -46,13 +50,15 @@ absl::StatusOr<Format> Detect(int fd, uint64_t size) {
   if (got < 0) return ErrnoStatus(errno, "reading the archive");
   const absl::string_view bytes(head.data(), static_cast<size_t>(got));
   if (absl::StartsWith(bytes, "\x1f\x8b") || absl::StartsWith(bytes, "\x28\xb5\x2f\xfd")) return Format::kCompressedTar;
-  if (absl::StartsWith(bytes, "PK\x03\x04") || absl::StartsWith(bytes, "PK\x05\x06")) return Format::kZip;
+  if (absl::StartsWith(bytes, "PK\x03\x04")) return Format::kZip;
+  const bool no_entries = absl::StartsWith(bytes, "PK\x05\x06") || (bytes.size() == 512 && IsZero(bytes));
+  if (no_entries) return absl::InvalidArgumentError(absl::StrCat("the archive is empty; ", kFormats));
   if (bytes.size() != 512 || bytes.substr(257, 5) != "ustar") {
     return absl::InvalidArgumentError(absl::StrCat("the archive is of no known format; ", kFormats));
   }
   std::array<char, 512> tail{};
   if (size % 512 != 0 || ::pread(fd, tail.data(), tail.size(), static_cast<off_t>(size - tail.size())) != 512 ||
-      std::any_of(tail.begin(), tail.end(), [](char c) { return c != 0; })) {
+      !IsZero(absl::string_view(tail.data(), tail.size()))) {
     return absl::InvalidArgumentError("the archive is truncated: its end mark is missing");
   }
   return Format::kTar;

@@ -237,6 +237,13 @@ TEST(Unpack, RecordsHardLinksAsLinks) {
   EXPECT_TRUE(unpacked->pack.Find("b")->is_link);
 }
 
+// A name that ends at a NUL is what every reader of it sees; nothing hides behind.
+TEST(Unpack, ANulEndsAName) {
+  std::string zip = Make(Kind::kZip, {{"app.js_.png", "1"}, {"app.js", "2"}});
+  for (size_t at = zip.find("js_.png"); at != std::string::npos; at = zip.find("js_.png")) zip[at + 2] = '\0';
+  EXPECT_THAT(Open(zip), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("entry \"app.js\": occurs twice")));
+}
+
 TEST(Unpack, RefusesAHeaderThatPromisesMoreThanIsAllowed) {
   std::string archive = Make(Kind::kTar, {{"a", "1"}});
   // The size field of the first header (octal, 11 digits) and its checksum.
@@ -255,6 +262,9 @@ TEST(Unpack, RefusesOtherFormatsAndEncryptedArchives) {
   EXPECT_THAT(Open("hello, I am a text file that is no archive at all"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(".tar.gz")));
   EXPECT_THAT(Open(""), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("empty")));
+  for (const Kind kind : {Kind::kTar, Kind::kTarGz, Kind::kTarZst, Kind::kZip}) {
+    EXPECT_THAT(Open(Make(kind, {})), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("the archive is empty")));
+  }
   std::string zip = Make(Kind::kZip, {{"a", "secret"}});
   // Bit 0 of the general purpose flags, in the local header and in the central directory.
   zip[6] = static_cast<char>(zip[6] | 1);

@@ -134,7 +134,15 @@ absl::StatusOr<UniqueFd> OpenForUpload(const std::string& path) {
   }
   UniqueFd fd(::memfd_create("assay-folder", MFD_CLOEXEC));
   if (!fd.is_open()) return ErrnoStatus(errno, "memfd_create");
-  ASSAY_RETURN_IF_ERROR(WriteFolderArchive(path, fd.get()).status());
+  const absl::StatusOr<FolderArchive> packed = WriteFolderArchive(path, fd.get());
+  // However large it is, the same folder will not fit on the next try either.
+  if (absl::IsResourceExhausted(packed.status())) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", packed.status().message()));
+  }
+  ASSAY_RETURN_IF_ERROR(Annotate(packed.status(), path));
+  if (packed->files + packed->links == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": the folder holds no files; a repository is needed"));
+  }
   return fd;
 }
 
@@ -156,6 +164,10 @@ absl::StatusOr<std::string> UploadOne(const Connection& connection, const std::s
   ASSAY_ASSIGN_OR_RETURN(UniqueFd fd, OpenForUpload(path));
   uint64_t size = 0;
   ASSAY_ASSIGN_OR_RETURN(const Digest digest, HashFile(fd.get(), path, &size));
+  if (size == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": the file is empty; a .tar, .tar.gz, .tar.zst or .zip is needed"));
+  }
   auto stub = v1::ArtifactService::NewStub(connection.channel());
   grpc::ClientContext context;
   connection.Prepare(context, kUploadTimeout);
