@@ -4,11 +4,51 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "services/archive/unpack.h"
+
+namespace {
+
+constexpr size_t kBlock = 512;
+constexpr size_t kChecksum = 148;
+
+// Gives a changed tar what a reader looks at first, whole blocks, checksums and an end mark, so that changes reach what
+// lies behind. Every block is treated as a header that has the mark of one.
+size_t RepairTar(uint8_t* data, size_t size, size_t max_size) {
+  size = std::min((size + kBlock - 1) / kBlock * kBlock, max_size / kBlock * kBlock);
+  if (size < 2 * kBlock) return size;
+  std::memset(data + size - kBlock, 0, kBlock);
+  std::memcpy(data + 257, "ustar", 5);
+  for (size_t at = 0; at + kBlock < size; at += kBlock) {
+    uint8_t* header = data + at;
+    if (std::memcmp(header + 257, "ustar", 5) != 0) continue;
+    std::memset(header + kChecksum, ' ', 8);
+    unsigned sum = 0;
+    for (size_t i = 0; i < kBlock; ++i) sum += header[i];
+    char field[8];
+    std::snprintf(field, sizeof field, "%06o", sum);
+    std::memcpy(header + kChecksum, field, 7);
+  }
+  return size;
+}
+
+}  // namespace
+
+extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size) __attribute__((weak));
+
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned int seed) {
+  const bool is_tar = size >= 2 * kBlock && std::memcmp(data + 257, "ustar", 5) == 0;
+  const size_t changed = LLVMFuzzerMutate(data, size, max_size);
+  if (!is_tar || seed % 8 == 0) return changed;
+  if (changed < max_size) std::memset(data + changed, 0, std::min(kBlock, max_size - changed));
+  return RepairTar(data, changed, max_size);
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const assay::UniqueFd in(::memfd_create("in", MFD_CLOEXEC));

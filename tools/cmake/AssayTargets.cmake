@@ -21,18 +21,16 @@ add_custom_target(benchmarks)
 
 # Heavy headers are precompiled once per kind, not once per target.
 function(assay_precompiled_headers kind)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "HEADERS;DEPS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "HEADERS;DEPS;OPTIONS")
   file(WRITE ${PROJECT_BINARY_DIR}/precompiled/${kind}.cc "// Holds the precompiled headers of kind '${kind}'.\n")
   add_library(assay_precompiled_${kind} OBJECT ${PROJECT_BINARY_DIR}/precompiled/${kind}.cc)
   target_link_libraries(assay_precompiled_${kind} PRIVATE assay_options ${arg_DEPS})
+  target_compile_options(assay_precompiled_${kind} PRIVATE ${arg_OPTIONS})
   target_precompile_headers(assay_precompiled_${kind} PRIVATE ${arg_HEADERS})
 endfunction()
 
 function(assay_use_precompiled_headers target kind)
-  # Sanitizers and clang keep their own flags; only the everyday GCC build gains from sharing.
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT ASSAY_SANITIZERS)
-    target_precompile_headers(${target} REUSE_FROM assay_precompiled_${kind})
-  endif()
+  target_precompile_headers(${target} REUSE_FROM assay_precompiled_${kind})
 endfunction()
 
 function(assay_library)
@@ -132,6 +130,8 @@ function(assay_test)
   target_link_libraries(${arg_NAME} PRIVATE ${arg_DEPS} GTest::gmock_main GTest::gmock assay_options)
   set_target_properties(${arg_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   assay_use_precompiled_headers(${arg_NAME} test)
+  # Test code runs once: compiling it fast matters more. What it tests is optimised.
+  target_compile_options(${arg_NAME} PRIVATE -O0)
   if("unit" IN_LIST arg_LABELS)
     add_dependencies(unit_tests ${arg_NAME})
   endif()
@@ -140,7 +140,7 @@ function(assay_test)
     ENVIRONMENT "ASSAY_BUILD_DIR=${PROJECT_BINARY_DIR};${arg_ENVIRONMENT}")
 endfunction()
 
-# Fuzz targets are built with libFuzzer in the preset `fuzz` only; elsewhere they replay their corpus as a plain test.
+# Fuzz targets are built with libFuzzer in the preset `asan` only; elsewhere they replay their corpus as a plain test.
 function(assay_fuzz)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;CORPUS" "SRCS;DEPS")
   if(arg_UNPARSED_ARGUMENTS)

@@ -22,7 +22,7 @@ find_program(PROTOC_GRPC_PLUGIN grpc_cpp_plugin REQUIRED)
 
 assay_precompiled_headers(test
   HEADERS <gmock/gmock.h> <gtest/gtest.h> <absl/status/statusor.h> <absl/strings/str_cat.h> <map> <string> <vector>
-  DEPS GTest::gmock absl::statusor absl::strings)
+  DEPS GTest::gmock absl::statusor absl::strings OPTIONS -O0)
 assay_precompiled_headers(rpc
   HEADERS <grpcpp/grpcpp.h> <absl/status/statusor.h> <absl/strings/str_cat.h> <absl/synchronization/mutex.h> <map> <memory> <string> <vector>
   DEPS gRPC::grpc++ absl::statusor absl::strings absl::synchronization)
