@@ -6,8 +6,10 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@
 #include "plugins/load_test/server.h"
 #include "plugins/sdk/testing/fake_host.h"
 #include "services/common/base/testing/temp_dir.h"
+#include "services/common/base/unique_fd.h"
 #include "services/loadgen/control.h"
 #include "services/loadgen/plan.h"
 #include "services/loadgen/run.h"
@@ -150,7 +153,7 @@ class LoadTestRun : public ::testing::Test {
     sdk::FakeProcess process;
     const absl::Time deadline = absl::Now() + absl::Seconds(20);
     while (pid_ > 0 && !process.ended && !Listens(port_) && absl::Now() < deadline) {
-      absl::SleepFor(absl::Milliseconds(10));
+      AwaitExit(absl::Milliseconds(10));
       Reap(false, &process);
     }
     if (!process.ended) process.port = port_;
@@ -179,17 +182,16 @@ class LoadTestRun : public ::testing::Test {
     close(ends[1]);
     if (!run.ok()) return {ASSAY_E_TRANSIENT, ""};
     process.peak_bytes = PeakBytes(pid_);
-    if (!plan->actions.empty()) AwaitEnd(process);
+    if (pid_ > 0 && !plan->actions.empty()) AwaitExit(absl::Seconds(20));
     Reap(false, &process);
     return {ASSAY_OK, loadgen::ResultJson(*plan, *run)};
   }
 
-  void AwaitEnd(sdk::FakeProcess& process) {
-    const absl::Time deadline = absl::Now() + absl::Seconds(20);
-    while (pid_ > 0 && absl::Now() < deadline) {
-      Reap(false, &process);
-      absl::SleepFor(absl::Milliseconds(10));
-    }
+  // Returns as soon as the server has ended, at the latest after `wait`.
+  void AwaitExit(absl::Duration wait) {
+    const UniqueFd server(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+    pollfd ended = {server.get(), POLLIN, 0};
+    poll(&ended, 1, static_cast<int>(absl::ToInt64Milliseconds(wait)));
   }
 
   void CarryOut(int end) {
