@@ -102,7 +102,7 @@ class DiskFull : public ::testing::Test {
 };
 
 TEST_F(DiskFull, NewWorkIsRefusedBeforeTheDiskIsFullAndTakenAgainWhenThereIsRoom) {
-  StartServer("33554432");
+  ASSERT_NO_FATAL_FAILURE(StartServer("33554432"));
   ASSAY_ASSERT_OK(Submit());
   FillUp(disk_ / "filler", 30 << 20);
   const absl::Status refused = Submit();
@@ -117,9 +117,9 @@ TEST_F(DiskFull, NewWorkIsRefusedBeforeTheDiskIsFullAndTakenAgainWhenThereIsRoom
 }
 
 TEST_F(DiskFull, AtTheEndOfTheDiskNothingAcknowledgedIsLostAndTheServerHealsWhenThereIsRoom) {
-  // So little in reserve that the stores meet the end of the disk themselves, and too little for them to set any aside.
+  // Nothing in reserve, so that the stores meet the end of the disk themselves.
   FillUp(disk_ / "filler", 12 << 20);
-  StartServer("1");
+  ASSERT_NO_FATAL_FAILURE(StartServer("1"));
   ASSAY_ASSERT_OK(Submit());
   ExpectAllCompleted();
   // One page: enough for the look before and for the document, too little for what the stores write then.
@@ -136,11 +136,11 @@ TEST_F(DiskFull, AtTheEndOfTheDiskNothingAcknowledgedIsLostAndTheServerHealsWhen
 }
 
 TEST_F(DiskFull, AKilledServerStartsOnAFullDiskFromItsBallast) {
-  StartServer("100663296");
+  ASSERT_NO_FATAL_FAILURE(StartServer("100663296"));
   for (int i = 0; i < 20; ++i) ASSAY_ASSERT_OK(Submit());
   FillUp(disk_ / "filler", 0);
   server_->Kill();
-  StartServer("100663296");
+  ASSERT_NO_FATAL_FAILURE(StartServer("100663296"));
   ExpectAllCompleted();
 }
 

@@ -118,6 +118,8 @@ rocksdb::Options DatabaseOptions(const LogStorage::Options& options) {
   db.recycle_log_file_num = 0;
   db.wal_compression = rocksdb::kNoCompression;
   db.manual_wal_flush = false;
+  // As in the store: a file takes what it holds.
+  db.allow_fallocate = false;
   db.allow_data_in_errors = false;
   db.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   db.max_background_jobs = 2;
