@@ -40,10 +40,8 @@ std::string TextOf(const Struct& object, const char* key) {
 }
 
 // The lines a span recorded; empty when it is none, or cannot be read.
-std::string SpanText(const std::string& digest, const blob::Owner& owner, blob::BlobStore& blobs) {
-  const absl::StatusOr<Digest> parsed = Digest::Parse(digest);
-  if (!parsed.ok()) return "";
-  const absl::StatusOr<std::string> bytes = blob::Get(blobs, owner, *parsed, kMaxSpanBytes);
+std::string SpanText(const std::string& digest, const blob::RecordedBytes& recorded) {
+  const absl::StatusOr<std::string> bytes = recorded.Get(digest, kMaxSpanBytes);
   Struct span;
   if (!bytes.ok() || !ParseObject(*bytes, span)) return "";
   return TextOf(span, "text");
@@ -66,8 +64,8 @@ void QuoteDocument(const std::string& text, v1::Evidence& evidence) {
 
 }  // namespace
 
-void QuoteEvidence(const blob::Owner& owner, const std::map<std::string, EvidenceOrigin>& origins,
-                   blob::BlobStore& blobs, v1::EvaluationReport& report) {
+void QuoteEvidence(const blob::RecordedBytes& recorded, const std::map<std::string, EvidenceOrigin>& origins,
+                   v1::EvaluationReport& report) {
   int read = 0;
   for (v1::Evidence& evidence : *report.mutable_evidence()) {
     const bool document = evidence.kind() == v1::Evidence::RATING || evidence.kind() == v1::Evidence::PORTFOLIO_ITEM;
@@ -81,7 +79,7 @@ void QuoteEvidence(const blob::Owner& owner, const std::map<std::string, Evidenc
       continue;
     }
     if (evidence.line() == 0 || !evidence.quote().empty() || ++read > kMaxQuotes) continue;
-    const std::string text = SpanText(evidence.digest(), owner, blobs);
+    const std::string text = SpanText(evidence.digest(), recorded);
     if (document) {
       QuoteDocument(text, evidence);
     } else {
@@ -90,7 +88,7 @@ void QuoteEvidence(const blob::Owner& owner, const std::map<std::string, Evidenc
   }
 }
 
-void AddExcerpts(const blob::Owner& owner, blob::BlobStore& blobs, v1::EvaluationReport& report) {
+void AddExcerpts(const blob::RecordedBytes& recorded, v1::EvaluationReport& report) {
   std::map<std::string, const v1::Evidence*> quoted;
   std::map<std::pair<std::string, uint32_t>, const v1::Evidence*> by_place;
   for (const v1::Evidence& evidence : report.evidence()) {
@@ -110,7 +108,7 @@ void AddExcerpts(const blob::Owner& owner, blob::BlobStore& blobs, v1::Evaluatio
     if (known != quoted.end() && !known->second->quote().empty()) {
       finding.set_excerpt(known->second->quote());
     } else if (++read <= kMaxQuotes) {
-      finding.set_excerpt(Cut(SpanText(finding.evidence(), owner, blobs)));
+      finding.set_excerpt(Cut(SpanText(finding.evidence(), recorded)));
     }
   }
 }

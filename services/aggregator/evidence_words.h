@@ -5,7 +5,7 @@
 #include <string>
 
 #include "assay/v1/report.pb.h"
-#include "services/common/blob/blob_store.h"
+#include "services/common/blob/result_document.h"
 
 namespace assay::aggregator {
 
@@ -20,11 +20,11 @@ struct EvidenceOrigin {
 // Fills in what a reader wants to see of evidence without fetching it: the quoted words of a rating or of an item of a
 // portfolio with who said them and where, and the lines of a span. Reads the recorded bytes, at most 4,000 of them;
 // what cannot be read stays without words. `origins` is keyed by digest.
-void QuoteEvidence(const blob::Owner& owner, const std::map<std::string, EvidenceOrigin>& origins,
-                   blob::BlobStore& blobs, v1::EvaluationReport& report);
+void QuoteEvidence(const blob::RecordedBytes& recorded, const std::map<std::string, EvidenceOrigin>& origins,
+                   v1::EvaluationReport& report);
 
 // The lines recorded for each finding become its excerpt.
-void AddExcerpts(const blob::Owner& owner, blob::BlobStore& blobs, v1::EvaluationReport& report);
+void AddExcerpts(const blob::RecordedBytes& recorded, v1::EvaluationReport& report);
 
 // File and line of each statement of a contradiction whose evidence is a span. Statements about runs have none:
 // readiness names no run, so that two runs with the same verdicts give the same bytes.

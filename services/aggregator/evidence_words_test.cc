@@ -26,6 +26,7 @@ class EvidenceWords : public ::testing::Test {
   }
 
   blob::FakeBlobStore blobs_;
+  const blob::RecordedBytes recorded_{blobs_, kOwner};
   v1::EvaluationReport report_;
   std::map<std::string, EvidenceOrigin> origins_;
 };
@@ -36,7 +37,7 @@ TEST_F(EvidenceWords, QuotesARatingWithItsRaterAndScorecard) {
               "{\"competency\":\"3.1\",\"rating\":3,\"evidence\":\"Asked for the \\u201crate\\u201d.\"},\n")
           .digest();
   origins_[digest] = {"card.yaml", "r-7"};
-  QuoteEvidence(kOwner, origins_, blobs_, report_);
+  QuoteEvidence(recorded_, origins_, report_);
   EXPECT_EQ(report_.evidence(0).quote(), "Asked for the \u201Crate\u201D.");
   EXPECT_EQ(report_.evidence(0).rater(), "r-7");
   EXPECT_EQ(report_.evidence(0).title(), "card.yaml");
@@ -45,7 +46,7 @@ TEST_F(EvidenceWords, QuotesARatingWithItsRaterAndScorecard) {
 TEST_F(EvidenceWords, QuotesAnItemOfAPortfolioByItsSummary) {
   AddSpan(v1::Evidence::PORTFOLIO_ITEM, "submission.json", 7,
           "{\"title\":\"Node 20\",\"summary\":\"One service a week.\"}\n");
-  QuoteEvidence(kOwner, origins_, blobs_, report_);
+  QuoteEvidence(recorded_, origins_, report_);
   EXPECT_EQ(report_.evidence(0).title(), "Node 20");
   EXPECT_EQ(report_.evidence(0).quote(), "One service a week.");
 }
@@ -55,7 +56,7 @@ TEST_F(EvidenceWords, QuotesTheLinesOfASpanAndCutsAtACharacter) {
   std::string wide = "x";
   while (wide.size() < 3000) wide += "é";
   AddSpan(v1::Evidence::SPAN, "b.js", 1, wide);
-  QuoteEvidence(kOwner, origins_, blobs_, report_);
+  QuoteEvidence(recorded_, origins_, report_);
   EXPECT_EQ(report_.evidence(0).quote(), "  first();\n");
   EXPECT_EQ(report_.evidence(1).quote().size(), 1999u);
 }
@@ -66,17 +67,17 @@ TEST_F(EvidenceWords, LeavesWhatCannotBeReadWithoutWords) {
   gone.set_kind(v1::Evidence::SPAN);
   gone.set_line(1);
   AddSpan(v1::Evidence::RATING, "submission.json", 1, "not json");
-  QuoteEvidence(kOwner, origins_, blobs_, report_);
+  QuoteEvidence(recorded_, origins_, report_);
   for (const auto& evidence : report_.evidence()) EXPECT_EQ(evidence.quote(), "");
 }
 
 TEST_F(EvidenceWords, GivesAFindingOfARunTheLineThatTheCodesClaimRecorded) {
   AddSpan(v1::Evidence::SPAN, "src/server.js", 33, "server.close();\n");
-  QuoteEvidence(kOwner, origins_, blobs_, report_);
+  QuoteEvidence(recorded_, origins_, report_);
   v1::Finding& finding = *report_.add_findings();
   finding.set_file("src/server.js");
   finding.set_line(33);
-  AddExcerpts(kOwner, blobs_, report_);
+  AddExcerpts(recorded_, report_);
   EXPECT_EQ(report_.findings(0).excerpt(), "server.close();\n");
 }
 

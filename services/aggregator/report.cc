@@ -16,7 +16,6 @@ namespace {
 
 using v1::EvaluationReport;
 
-constexpr uint64_t kMaxResultBytes = 16 << 20;
 constexpr uint64_t kMaxLoadRunBytes = 1 << 20;
 // Everything a report holds stays below the largest message that is sent.
 constexpr size_t kMaxAttachedBytes = 24 << 20;
@@ -59,7 +58,6 @@ void Append(EvaluationReport part, EvaluationReport& report, std::vector<v1::Cla
   for (auto& evidence : *part.mutable_evidence()) *report.add_evidence() = std::move(evidence);
   for (auto& limit : *part.mutable_platform_limits()) *report.add_platform_limits() = std::move(limit);
   for (auto& claim : *part.mutable_claims()) claims.push_back(std::move(claim));
-  for (auto& [digest, run] : *part.mutable_load_runs()) (*report.mutable_load_runs())[digest] = std::move(run);
 }
 
 void FillBehaviours(const ReportInputs& inputs, const Domain& domain, EvaluationReport& report) {
@@ -94,17 +92,11 @@ void SortParts(EvaluationReport& report) {
   for (auto& [digest, entry] : evidence) *report.add_evidence() = std::move(entry);
 }
 
-absl::StatusOr<std::string> ReadBlob(absl::string_view digest, const blob::Owner& owner, uint64_t max_bytes,
-                                     blob::BlobStore& blobs) {
-  ASSAY_ASSIGN_OR_RETURN(const Digest parsed, Digest::Parse(digest));
-  return blob::Get(blobs, owner, parsed, max_bytes);
-}
-
-void AttachRuns(const ReportInputs& inputs, blob::BlobStore& blobs, EvaluationReport& report) {
+void AttachRuns(const blob::RecordedBytes& recorded, EvaluationReport& report) {
   size_t attached = 0;
   for (const v1::Evidence& evidence : report.evidence()) {
-    if (evidence.kind() != v1::Evidence::LOAD_RUN || report.load_runs().count(evidence.digest()) > 0) continue;
-    absl::StatusOr<std::string> run = ReadBlob(evidence.digest(), inputs.owner, kMaxLoadRunBytes, blobs);
+    if (evidence.kind() != v1::Evidence::LOAD_RUN) continue;
+    absl::StatusOr<std::string> run = recorded.Get(evidence.digest(), kMaxLoadRunBytes);
     if (!run.ok() || attached + run->size() > kMaxAttachedBytes) continue;
     attached += run->size();
     (*report.mutable_load_runs())[evidence.digest()] = *std::move(run);
@@ -151,15 +143,12 @@ void FitForCandidate(EvaluationReport& report) {
 
 }  // namespace
 
-absl::StatusOr<EvaluationReport> ReadResultReport(absl::string_view result_digest, const blob::Owner& owner,
-                                                  blob::BlobStore& blobs) {
-  ASSAY_ASSIGN_OR_RETURN(const std::string bytes, ReadBlob(result_digest, owner, kMaxResultBytes, blobs));
-  event::v1::ResultDocument document;
-  EvaluationReport report;
-  if (!document.ParseFromString(bytes) || !report.ParseFromString(document.report())) {
-    return absl::DataLossError(absl::StrCat("result document ", result_digest, " cannot be read"));
-  }
-  return report;
+absl::StatusOr<Result> ReadResult(absl::string_view result_digest, const blob::Owner& owner, blob::BlobStore& blobs) {
+  ASSAY_ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(result_digest));
+  Result result;
+  ASSAY_ASSIGN_OR_RETURN(result.document, blob::GetResult(blobs, owner, digest));
+  if (result.report.ParseFromString(result.document.report())) return result;
+  return absl::DataLossError(absl::StrCat("the report in result document ", result_digest, " cannot be read"));
 }
 
 std::vector<v1::Claim> MergeClaims(const std::vector<v1::Claim>& claims) {
@@ -210,8 +199,14 @@ EvaluationReport BuildReport(const ReportInputs& inputs, bool for_candidate, boo
   std::map<std::string, const v1::Submission*> submissions;
   for (const v1::Submission& submission : inputs.submissions) submissions[submission.id()] = &submission;
   std::map<std::string, EvidenceOrigin> origins;
+  blob::RecordedBytes recorded(blobs, inputs.owner);
+  const auto read = [&](absl::string_view digest) -> absl::StatusOr<EvaluationReport> {
+    ASSAY_ASSIGN_OR_RETURN(Result result, ReadResult(digest, inputs.owner, blobs));
+    recorded.Take(result.document);
+    return std::move(result.report);
+  };
   for (const CountedEvaluation& counted : inputs.evidence.evaluations) {
-    absl::StatusOr<EvaluationReport> part = ReadResultReport(counted.evaluation.result_digest(), inputs.owner, blobs);
+    absl::StatusOr<EvaluationReport> part = read(counted.evaluation.result_digest());
     const auto submission = submissions.find(counted.submission.accepted().submission_id());
     if (part.ok() && submission != submissions.end()) NoteOrigins(*submission->second, *part, origins);
     Append(part.ok() ? *std::move(part) : BareReport(counted.result), report, claims);
@@ -223,7 +218,7 @@ EvaluationReport BuildReport(const ReportInputs& inputs, bool for_candidate, boo
       *report.add_evaluations() = evaluation;
       // A submission that cannot be evaluated may still have findings that say why.
       if (evaluation.state() != v1::Evaluation::FAILED || evaluation.result_digest().empty()) continue;
-      absl::StatusOr<EvaluationReport> part = ReadResultReport(evaluation.result_digest(), inputs.owner, blobs);
+      absl::StatusOr<EvaluationReport> part = read(evaluation.result_digest());
       if (!part.ok()) continue;
       part->clear_observations();
       part->clear_claims();
@@ -233,13 +228,11 @@ EvaluationReport BuildReport(const ReportInputs& inputs, bool for_candidate, boo
   for (v1::Claim& claim : MergeClaims(claims)) *report.add_claims() = std::move(claim);
   FillBehaviours(inputs, domain, report);
   SortParts(report);
-  QuoteEvidence(inputs.owner, origins, blobs, report);
+  QuoteEvidence(recorded, origins, report);
   PlaceContradictions(report);
   if (full) {
-    AttachRuns(inputs, blobs, report);
-    AddExcerpts(inputs.owner, blobs, report);
-  } else {
-    report.clear_load_runs();
+    AttachRuns(recorded, report);
+    AddExcerpts(recorded, report);
   }
   if (for_candidate) FitForCandidate(report);
   return report;

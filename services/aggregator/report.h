@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "assay/v1/report.pb.h"
 #include "services/aggregator/counted_evidence.h"
-#include "services/common/blob/blob_store.h"
+#include "services/common/blob/result_document.h"
 
 namespace assay::aggregator {
 
@@ -27,9 +27,12 @@ struct ReportInputs {
 v1::EvaluationReport BuildReport(const ReportInputs& inputs, bool for_candidate, bool full, blob::BlobStore& blobs,
                                  const Domain& domain);
 
-// The part of a report that one evaluation made, from its result document.
-absl::StatusOr<v1::EvaluationReport> ReadResultReport(absl::string_view result_digest, const blob::Owner& owner,
-                                                      blob::BlobStore& blobs);
+// A result document, and the part of a report that stands in it.
+struct Result {
+  event::v1::ResultDocument document;
+  v1::EvaluationReport report;
+};
+absl::StatusOr<Result> ReadResult(absl::string_view result_digest, const blob::Owner& owner, blob::BlobStore& blobs);
 
 // Joins the statements of code and the verdicts of experiments by claim id: one claim each, in order of id.
 std::vector<v1::Claim> MergeClaims(const std::vector<v1::Claim>& claims);

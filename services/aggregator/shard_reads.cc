@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,7 @@ using storage::v1::EvaluationRow;
 using storage::v1::SubmissionRow;
 
 constexpr uint32_t kMaxPage = 500;
+constexpr uint32_t kEvidencePage = 100;
 // How many rows a filtered list looks at before it answers with what it has.
 constexpr size_t kMaxLooked = 5000;
 constexpr uint64_t kMaxDocumentBytes = 4 << 20;
@@ -47,6 +49,25 @@ std::string StartAfter(const std::string& prefix, const ListPosition& position, 
   const absl::Time time = absl::FromUnixMicros(position.time_micros());
   if (shard > position.shard()) return prefix + AgeSuffix(time, INT64_MAX);
   return prefix + AgeSuffix(time, shard == position.shard() ? position.offset() : 0) + '\0';
+}
+
+// Whether the result names the digest: then `found` says what it is and where.
+bool Describe(const Result& result, const std::string& result_digest, const Digest& digest,
+              shard::v1::FindEvidenceResponse& found) {
+  const auto& contents = result.document.contents();
+  const auto piece = std::find_if(contents.begin(), contents.end(),
+                                  [&](const auto& content) { return content.digest() == digest.bytes(); });
+  const bool is_within = piece != contents.end();
+  if (is_within) {
+    found.set_result_digest(result_digest);
+    found.mutable_evidence()->set_size(piece->content().size());
+  }
+  for (const v1::Evidence& known : result.report.evidence()) {
+    if (known.digest() != found.evidence().digest()) continue;
+    *found.mutable_evidence() = known;
+    return true;
+  }
+  return is_within;
 }
 
 }  // namespace
@@ -227,33 +248,38 @@ absl::StatusOr<v1::EvaluationReport> ShardReads::GetReport(const shard::v1::GetR
   return BuildReport(inputs, request.for_candidate(), request.full(), blobs_, domain_);
 }
 
-absl::StatusOr<v1::Evidence> ShardReads::FindEvidence(const shard::v1::FindEvidenceRequest& request) const {
+absl::StatusOr<shard::v1::FindEvidenceResponse> ShardReads::FindEvidence(
+    const shard::v1::FindEvidenceRequest& request) const {
   const blob::Owner owner{request.scope().tenant(), request.scope().candidate_key()};
   const absl::Status unknown = absl::NotFoundError("no evidence of this candidate has that digest");
   const absl::StatusOr<Digest> digest = Digest::Parse(request.digest());
   if (!digest.ok()) return unknown;
+  shard::v1::FindEvidenceResponse found;
+  found.mutable_evidence()->set_digest(request.digest());
   const absl::StatusOr<blob::BlobInfo> blob = blobs_.Stat(owner, *digest);
-  if (absl::IsNotFound(blob.status())) return unknown;
-  if (!blob.ok()) return blob.status();
-  v1::Evidence evidence;
-  evidence.set_digest(request.digest());
-  evidence.set_size(blob->size);
-  // The results of the newest submissions say what it is.
+  if (!blob.ok() && !absl::IsNotFound(blob.status())) return blob.status();
+  if (blob.ok()) found.mutable_evidence()->set_size(blob->size);
   shard::v1::ListSubmissionsRequest list;
   *list.mutable_scope() = request.scope();
   list.mutable_scope()->clear_assessment_key();
-  list.set_limit(100);
-  ASSAY_ASSIGN_OR_RETURN(shard::v1::ListSubmissionsResponse submissions, ListSubmissions(list));
-  for (const auto& entry : submissions.entries()) {
-    for (const v1::Evaluation& evaluation : entry.submission().evaluations()) {
-      const absl::StatusOr<v1::EvaluationReport> part = ReadResultReport(evaluation.result_digest(), owner, blobs_);
-      if (!part.ok()) continue;
-      for (const v1::Evidence& known : part->evidence()) {
-        if (known.digest() == request.digest()) return known;
+  list.set_limit(kEvidencePage);
+  // Equal results of several submissions are one document.
+  std::set<std::string> seen;
+  for (bool last = false; !last;) {
+    ASSAY_ASSIGN_OR_RETURN(const shard::v1::ListSubmissionsResponse page, ListSubmissions(list));
+    for (const auto& entry : page.entries()) {
+      *list.mutable_after() = entry.position();
+      for (const v1::Evaluation& evaluation : entry.submission().evaluations()) {
+        if (evaluation.result_digest().empty() || !seen.insert(evaluation.result_digest()).second) continue;
+        const absl::StatusOr<Result> result = ReadResult(evaluation.result_digest(), owner, blobs_);
+        if (result.ok() && Describe(*result, evaluation.result_digest(), *digest, found)) return found;
       }
     }
+    // Whatever is a blob is known to be there; the newest submissions say what it is.
+    last = blob.ok() || page.entries_size() < static_cast<int>(kEvidencePage);
   }
-  return evidence;
+  if (!blob.ok()) return unknown;
+  return found;
 }
 
 absl::StatusOr<shard::v1::ListDecisionsResponse> ShardReads::ListDecisions(

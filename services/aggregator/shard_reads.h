@@ -31,8 +31,8 @@ class ShardReads {
   // A v1::ReadinessRecord in wire form, without the names of candidate and assessment: as it is stored, to be passed on.
   absl::StatusOr<std::string> GetReadiness(const shard::v1::GetReadinessRequest& request) const;
   absl::StatusOr<v1::EvaluationReport> GetReport(const shard::v1::GetReportRequest& request) const;
-  // What a digest of the candidate is; kind unspecified when no result names it. Its bytes are a blob of the candidate.
-  absl::StatusOr<v1::Evidence> FindEvidence(const shard::v1::FindEvidenceRequest& request) const;
+  // What a digest of the candidate is, and where its bytes are.
+  absl::StatusOr<shard::v1::FindEvidenceResponse> FindEvidence(const shard::v1::FindEvidenceRequest& request) const;
   absl::StatusOr<shard::v1::ListDecisionsResponse> ListDecisions(const shard::v1::ListDecisionsRequest& request) const;
   absl::StatusOr<shard::v1::ReadChangesResponse> ReadChanges(const shard::v1::ReadChangesRequest& request) const;
   // Where the feed of changes ends now: the place to follow it from.

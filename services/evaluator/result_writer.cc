@@ -4,52 +4,19 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
-#include <atomic>
-#include <set>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "assay/v1/report.pb.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/blob/result_document.h"
 #include "services/plugin_host/limits.h"
 
 namespace assay::evaluator {
 namespace {
 
-constexpr uint64_t kMaxResultBytes = 64 << 20;
 constexpr int kMaxFoldEvidence = 4;
-// Enough that one flush of the disk serves several blobs.
-constexpr size_t kWriters = 8;
-// Load runs go into the report for charts; larger ones are read as evidence.
-constexpr size_t kMaxInlineLoadRun = 512 << 10;
-
-blob::Owner OwnerOf(const event::v1::Work& work) { return {work.tenant(), work.candidate_key()}; }
-
-// Writes contents whose digests are known, those that are there already left as they are.
-absl::Status WriteBlobs(blob::BlobStore& blobs, const blob::Owner& owner,
-                        const std::vector<absl::string_view>& contents) {
-  std::atomic<size_t> next{0};
-  absl::Mutex mutex;
-  absl::Status first;
-  const auto write = [&] {
-    for (size_t i = next++; i < contents.size(); i = next++) {
-      if (blobs.Stat(owner, Digest::Of(contents[i])).ok()) continue;
-      const absl::Status written = blob::Put(blobs, owner, contents[i]).status();
-      absl::MutexLock lock(&mutex);
-      if (first.ok()) first = written;
-      if (!first.ok()) return;
-    }
-  };
-  std::vector<std::thread> helpers;
-  for (size_t i = 1; i < std::min(kWriters, contents.size()); ++i) helpers.emplace_back(write);
-  write();
-  for (std::thread& helper : helpers) helper.join();
-  return first;
-}
-
 std::string RawDigest(const std::string& text) {
   const absl::StatusOr<Digest> digest = Digest::Parse(text);
   return digest.ok() ? std::string(digest->bytes()) : "";
@@ -116,9 +83,6 @@ v1::EvaluationReport Report(const plugin_host::EvaluationResult& result, const s
   AddRoutes(result, report);
   for (const plugin_host::EvidenceRecord& record : result.evidence) {
     *report.add_evidence() = record.info;
-    if (record.info.kind() == v1::Evidence::LOAD_RUN && record.content.size() <= kMaxInlineLoadRun) {
-      (*report.mutable_load_runs())[record.info.digest()] = record.content;
-    }
   }
   return report;
 }
@@ -139,34 +103,31 @@ absl::StatusOr<event::v1::EvaluationFinished> WriteResult(blob::BlobStore& blobs
     out.set_media_type(artifact.media_type);
     out.set_size(artifact.content.size());
   }
-  // All at once: what they name only has to be there before EvaluationFinished names the document.
-  const std::string bytes = document.SerializeAsString();
-  std::vector<absl::string_view> contents = {bytes};
+  std::vector<absl::string_view> contents;
   for (const plugin_host::EvidenceRecord& record : result.evidence) contents.push_back(record.content);
   for (const plugin_host::Artifact& artifact : result.artifacts) contents.push_back(artifact.content);
-  std::sort(contents.begin(), contents.end());
-  contents.erase(std::unique(contents.begin(), contents.end()), contents.end());
-  ASSAY_RETURN_IF_ERROR(WriteBlobs(blobs, OwnerOf(work), contents));
+  const blob::Owner owner{work.tenant(), work.candidate_key()};
+  ASSAY_ASSIGN_OR_RETURN(const Digest digest, blob::PutResult(blobs, owner, std::move(document), std::move(contents)));
   event::v1::EvaluationFinished finished = Fold(work, result);
-  finished.set_result_digest(Digest::Of(bytes).ToString());
+  finished.set_result_digest(digest.ToString());
   return finished;
 }
 
 absl::StatusOr<plugin_host::PriorResult> ReadPriorResult(blob::BlobStore& blobs, const blob::Owner& owner,
                                                          const std::string& evaluator, const std::string& digest) {
   ASSAY_ASSIGN_OR_RETURN(const Digest name, Digest::Parse(digest));
-  ASSAY_ASSIGN_OR_RETURN(const std::string bytes, blob::Get(blobs, owner, name, kMaxResultBytes));
-  event::v1::ResultDocument document;
+  ASSAY_ASSIGN_OR_RETURN(event::v1::ResultDocument document, blob::GetResult(blobs, owner, name));
   v1::EvaluationReport report;
-  if (!document.ParseFromString(bytes) || !report.ParseFromString(document.report())) {
+  if (!report.ParseFromString(document.report())) {
     return absl::DataLossError(absl::StrCat("the result document of ", evaluator, " (", digest, ") cannot be read"));
   }
   plugin_host::PriorResult prior;
   prior.evaluator = evaluator;
   prior.claims.assign(report.claims().begin(), report.claims().end());
+  blob::RecordedBytes recorded(blobs, owner);
+  recorded.Take(document);
   for (const event::v1::NamedBlob& artifact : document.artifacts()) {
-    ASSAY_ASSIGN_OR_RETURN(const Digest content_name, Digest::Parse(artifact.digest()));
-    ASSAY_ASSIGN_OR_RETURN(std::string content, blob::Get(blobs, owner, content_name, plugin_host::kMaxArtifactBytes));
+    ASSAY_ASSIGN_OR_RETURN(std::string content, recorded.Get(artifact.digest(), plugin_host::kMaxArtifactBytes));
     prior.artifacts.push_back({artifact.name(), artifact.media_type(), std::move(content), artifact.digest()});
   }
   return prior;

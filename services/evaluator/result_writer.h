@@ -12,8 +12,8 @@
 
 namespace assay::evaluator {
 
-// Makes a result durable: evidence, artifacts and the result document (event.v1.ResultDocument with an
-// assay.v1.EvaluationReport that holds this evaluation's part) as blobs of the candidate, and returns what the journal
+// Makes a result durable: the result document (event.v1.ResultDocument with an assay.v1.EvaluationReport that holds this
+// evaluation's part) with evidence and artifacts in it as one blob of the candidate, and returns what the journal
 // carries: at most 512 observations and 128 claims with at most 4 digests each, and the document's digest.
 // `remarks` (about the archive) become notes of the report. Blocks; errors are the blob store's.
 absl::StatusOr<event::v1::EvaluationFinished> WriteResult(blob::BlobStore& blobs, const event::v1::Work& work,

@@ -17,6 +17,7 @@
 #include "services/common/base/folder_archive.h"
 #include "services/common/base/testing/status_matchers.h"
 #include "services/common/base/testing/temp_dir.h"
+#include "services/common/blob/result_document.h"
 #include "services/common/blob/testing/fake_blob_store.h"
 #include "services/common/log/memory_work_queue.h"
 #include "services/common/log/testing/fake_log.h"
@@ -182,8 +183,12 @@ TEST_F(EvaluatorTest, EvaluatesARepositoryAndStoresWhatTheJournalNames) {
   const v1::EvaluationReport report = ReportOf(finished);
   EXPECT_EQ(report.claims(0).statement(), "published under MIT");
   ASSERT_THAT(report.evidence(), SizeIs(3));
+  const auto document = blob::GetResult(blobs_, owner_, *Digest::Parse(finished.result_digest()));
+  ASSERT_THAT(document, IsOk());
   for (const v1::Evidence& evidence : report.evidence()) {
-    EXPECT_THAT(blob::Get(blobs_, owner_, *Digest::Parse(evidence.digest()), 1 << 20), IsOk());
+    const auto bytes = blob::ContentOf(*document, *Digest::Parse(evidence.digest()));
+    ASSERT_THAT(bytes, IsOk());
+    EXPECT_EQ(bytes->size(), evidence.size());
   }
   WaitFor([&] { return queue_.Depth("slow") == 0; });
 }

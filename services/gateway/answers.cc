@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/blob/result_document.h"
 #include "services/gateway/validation.h"
 
 namespace assay::gateway {
@@ -233,11 +234,19 @@ absl::StatusOr<Answers::OpenEvidence> Answers::GetEvidence(const rpc::Identity& 
   shard::v1::FindEvidenceRequest find;
   *find.mutable_scope() = subject.scope;
   find.set_digest(request.digest());
-  OpenEvidence found;
-  ASSAY_ASSIGN_OR_RETURN(found.evidence,
+  ASSAY_ASSIGN_OR_RETURN(shard::v1::FindEvidenceResponse place,
                          backend_.shards.FindEvidence(subject.shard, find, WaitUntil(backend_, deadline)));
+  const blob::Owner owner{caller.tenant, subject.candidate_key};
   ASSAY_ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(request.digest()));
-  ASSAY_ASSIGN_OR_RETURN(found.bytes, backend_.blobs.Open({caller.tenant, subject.candidate_key}, digest));
+  OpenEvidence found;
+  found.evidence = std::move(*place.mutable_evidence());
+  if (place.result_digest().empty()) {
+    ASSAY_ASSIGN_OR_RETURN(found.file, backend_.blobs.Open(owner, digest));
+    return found;
+  }
+  ASSAY_ASSIGN_OR_RETURN(const Digest name, Digest::Parse(place.result_digest()));
+  ASSAY_ASSIGN_OR_RETURN(const event::v1::ResultDocument document, blob::GetResult(backend_.blobs, owner, name));
+  ASSAY_ASSIGN_OR_RETURN(found.content, blob::ContentOf(document, digest));
   return found;
 }
 

@@ -46,7 +46,9 @@ class Answers {
   // What the digest is, and its bytes opened for reading.
   struct OpenEvidence {
     v1::Evidence evidence;
-    UniqueFd bytes;
+    // What stands in a result document; else `file` is open.
+    std::string content;
+    UniqueFd file;
   };
   absl::StatusOr<OpenEvidence> GetEvidence(const rpc::Identity& caller, const v1::GetEvidenceRequest& request,
                                            absl::Time deadline) const;

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -18,19 +19,32 @@ namespace {
 
 constexpr size_t kChunk = 64 << 10;
 
-// Sends the bytes; waits for a slow reader.
-absl::Status SendBytes(Answers::OpenEvidence& found, rpc::ServerStream<v1::GetEvidenceResponse>& stream) {
+// The next bytes of it from `offset` on; none: that was all.
+absl::StatusOr<std::string> NextChunk(const Answers::OpenEvidence& found, size_t offset) {
+  if (!found.file.is_open()) return found.content.substr(std::min(offset, found.content.size()), kChunk);
   std::string buffer(kChunk, '\0');
-  for (bool first = true;; first = false) {
-    const ssize_t count = read(found.bytes.get(), buffer.data(), buffer.size());
+  for (;;) {
+    const ssize_t count = pread(found.file.get(), buffer.data(), buffer.size(), static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return ErrnoStatus(errno, "reading evidence");
-    if (count == 0 && !first) return absl::OkStatus();
+    buffer.resize(static_cast<size_t>(count));
+    return buffer;
+  }
+}
+
+// Sends the bytes; waits for a slow reader.
+absl::Status SendBytes(Answers::OpenEvidence& found, rpc::ServerStream<v1::GetEvidenceResponse>& stream) {
+  for (size_t offset = 0;;) {
+    ASSAY_ASSIGN_OR_RETURN(std::string chunk, NextChunk(found, offset));
+    const bool is_first = offset == 0;
+    if (chunk.empty() && !is_first) return absl::OkStatus();
+    const bool is_empty = chunk.empty();
+    offset += chunk.size();
     v1::GetEvidenceResponse response;
-    if (first) *response.mutable_evidence() = found.evidence;
-    response.set_chunk(buffer.substr(0, static_cast<size_t>(count)));
+    if (is_first) *response.mutable_evidence() = found.evidence;
+    response.set_chunk(std::move(chunk));
     ASSAY_RETURN_IF_ERROR(stream.Write(std::move(response)));
-    if (count == 0) return absl::OkStatus();
+    if (is_empty) return absl::OkStatus();
   }
 }
 

@@ -10,7 +10,6 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "assay/shard/v1/shard.pb.h"
-#include "assay/v1/evidence.pb.h"
 #include "assay/v1/report.pb.h"
 
 namespace assay::gateway {
@@ -40,7 +39,7 @@ class Shards {
       uint32_t shard, const shard::v1::GetReadinessRequest& request, absl::Time deadline) = 0;
   virtual absl::StatusOr<v1::EvaluationReport> GetReport(
       uint32_t shard, const shard::v1::GetReportRequest& request, absl::Time deadline) = 0;
-  virtual absl::StatusOr<v1::Evidence> FindEvidence(
+  virtual absl::StatusOr<shard::v1::FindEvidenceResponse> FindEvidence(
       uint32_t shard, const shard::v1::FindEvidenceRequest& request, absl::Time deadline) = 0;
   virtual absl::StatusOr<shard::v1::ListDecisionsResponse> ListDecisions(
       uint32_t shard, const shard::v1::ListDecisionsRequest& request, absl::Time deadline) = 0;

@@ -59,7 +59,7 @@ absl::StatusOr<v1::EvaluationReport> LocalShards::GetReport(uint32_t shard, cons
   return Ask(aggregator_, shard, request, deadline, &Reads::GetReport);
 }
 
-absl::StatusOr<v1::Evidence> LocalShards::FindEvidence(uint32_t shard, const shard::v1::FindEvidenceRequest& request,
+absl::StatusOr<shard::v1::FindEvidenceResponse> LocalShards::FindEvidence(uint32_t shard, const shard::v1::FindEvidenceRequest& request,
                                                        absl::Time deadline) {
   return Ask(aggregator_, shard, request, deadline, &Reads::FindEvidence);
 }

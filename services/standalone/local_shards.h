@@ -35,7 +35,7 @@ class LocalShards final : public gateway::Shards {
                                            absl::Time deadline) override;
   absl::StatusOr<v1::EvaluationReport> GetReport(uint32_t shard, const shard::v1::GetReportRequest& request,
                                                  absl::Time deadline) override;
-  absl::StatusOr<v1::Evidence> FindEvidence(uint32_t shard, const shard::v1::FindEvidenceRequest& request,
+  absl::StatusOr<shard::v1::FindEvidenceResponse> FindEvidence(uint32_t shard, const shard::v1::FindEvidenceRequest& request,
                                             absl::Time deadline) override;
   absl::StatusOr<shard::v1::ListDecisionsResponse> ListDecisions(uint32_t shard,
                                                                  const shard::v1::ListDecisionsRequest& request,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The real implementations and their fakes against the same promises.
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -116,6 +117,27 @@ class FakeStoreHarness {
  private:
   FakeStore store_{ContractTables()};
 };
+
+// A flush inside the write path costs several writes' time: it has to be worth it.
+TEST(RocksStore, FewSmallRowsInManyTablesStayInMemory) {
+  testing::TempDir dir;
+  RocksStoreOptions options;
+  options.path = dir / "store";
+  for (int i = 0; i < 16; ++i) options.tables.push_back({absl::StrCat("table", i), 0});
+  const std::unique_ptr<RocksStore> store = RocksStore::Open(options).value();
+  for (int i = 0; i < 400; ++i) {
+    Batch batch;
+    for (const TableOptions& table : options.tables) {
+      batch.Put(table.name, absl::StrCat("key", i), std::string(100, 'v'));
+    }
+    ASSAY_ASSERT_OK(store->Write(batch, /*sync=*/false));
+  }
+  int table_files = 0;
+  for (const auto& file : std::filesystem::directory_iterator(options.path)) {
+    table_files += file.path().extension() == ".sst" ? 1 : 0;
+  }
+  EXPECT_EQ(table_files, 0);
+}
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Rocks, StoreContract, RocksStoreHarness);
 INSTANTIATE_TYPED_TEST_SUITE_P(RocksCompacted, StoreContract, CompactedStoreHarness);

@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 constexpr char kIncoming[] = ".incoming";
 constexpr char kRemoved[] = ".removed";
 constexpr size_t kMaxVerified = 10000;
+constexpr size_t kMaxDurable = 10000;
 // Room is reserved and the disk is looked at in steps, not for every chunk.
 constexpr uint64_t kReserveStep = 1 << 20;
 
@@ -96,9 +97,8 @@ class FolderBlobStore::FileWriter final : public Writer {
   absl::StatusOr<Digest> Commit() override {
     ASSAY_RETURN_IF_ERROR(failure_);
     failure_ = absl::FailedPreconditionError("the blob was committed before");
-    if (::fsync(fd_.get()) != 0) return ErrnoStatus(errno, absl::StrCat("fsync ", path_));
     const Digest digest = hasher_.Finish();
-    ASSAY_RETURN_IF_ERROR(store_.Publish(path_, owner_, digest));
+    ASSAY_RETURN_IF_ERROR(store_.Publish(path_, fd_.get(), owner_, digest));
     published_ = true;
     return digest;
   }
@@ -237,17 +237,54 @@ absl::StatusOr<std::unique_ptr<Writer>> FolderBlobStore::Create(const Owner& own
   return std::unique_ptr<Writer>(std::make_unique<FileWriter>(*this, owner, max_bytes, path, std::move(fd)));
 }
 
-absl::Status FolderBlobStore::Publish(const std::string& temporary, const Owner& owner, const Digest& digest) {
+absl::Status FolderBlobStore::MakeFolders(const Owner& owner) const {
+  const std::string folder = OwnerPath(owner);
+  for (const std::string& path : {std::string(fs::path(folder).parent_path()), folder}) {
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+      return ErrnoStatus(errno, absl::StrCat("create folder ", path));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FolderBlobStore::SyncNames(const Owner& owner, uint64_t deletions) {
+  const fs::path folder = OwnerPath(owner);
+  const absl::Status synced = SyncDirectory(folder);
+  // Everything of the candidate was deleted meanwhile, this blob included.
+  if (absl::IsNotFound(synced)) return absl::OkStatus();
+  ASSAY_RETURN_IF_ERROR(synced);
+  for (const fs::path& name : {folder, folder.parent_path()}) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (durable_folders_.contains(name.string())) continue;
+    }
+    ASSAY_RETURN_IF_ERROR(SyncDirectory(name.parent_path()));
+    absl::MutexLock lock(&mutex_);
+    if (deletions != deletions_) continue;
+    if (durable_folders_.size() >= kMaxDurable) durable_folders_.clear();
+    durable_folders_.insert(name.string());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FolderBlobStore::Publish(const std::string& temporary, int fd, const Owner& owner, const Digest& digest) {
   const timespec now = absl::ToTimespec(clock_.TimeNow());
   const timespec times[2] = {now, now};
   if (::utimensat(AT_FDCWD, temporary.c_str(), times, 0) != 0) {
     return ErrnoStatus(errno, absl::StrCat("set times of ", temporary));
   }
-  const std::string folder = OwnerPath(owner);
+  // Before the file is flushed: a file system with a journal then makes new folders durable with it.
+  ASSAY_RETURN_IF_ERROR(MakeFolders(owner));
+  if (::fsync(fd) != 0) return ErrnoStatus(errno, absl::StrCat("fsync ", temporary));
+  uint64_t deletions = 0;
   {
     absl::MutexLock names_lock(&names_mutex_);
-    ASSAY_RETURN_IF_ERROR(MakeDurableDirectory(fs::path(folder).parent_path()));
-    ASSAY_RETURN_IF_ERROR(MakeDurableDirectory(folder));
+    {
+      absl::MutexLock lock(&mutex_);
+      deletions = deletions_;
+    }
+    // Again, for the candidate may have been deleted meanwhile.
+    ASSAY_RETURN_IF_ERROR(MakeFolders(owner));
     const std::string path = BlobPath(owner, digest);
     // An older copy is replaced and not kept, because this one was just hashed.
     const absl::StatusOr<struct stat> replaced = StatFile(path);
@@ -255,9 +292,7 @@ absl::Status FolderBlobStore::Publish(const std::string& temporary, const Owner&
     if (replaced.ok()) Release(static_cast<uint64_t>(replaced->st_size));
   }
   // Without the lock, so that the disk serves writers that come together with one flush.
-  const absl::Status synced = SyncDirectory(folder);
-  // Everything of the candidate was deleted meanwhile, this blob included.
-  return absl::IsNotFound(synced) ? absl::OkStatus() : synced;
+  return SyncNames(owner, deletions);
 }
 
 FolderBlobStore::Verified FolderBlobStore::Fingerprint(const struct stat& info) {
@@ -361,6 +396,11 @@ absl::Status FolderBlobStore::DeleteAll(const Owner& owner) {
       return errno == ENOENT ? absl::OkStatus() : ErrnoStatus(errno, absl::StrCat("remove ", OwnerPath(owner)));
     }
     for (const BlobInfo& blob : blobs) Release(blob.size);
+    {
+      absl::MutexLock lock(&mutex_);
+      ++deletions_;
+      durable_folders_.erase(OwnerPath(owner));
+    }
     ASSAY_RETURN_IF_ERROR(SyncDirectory(fs::path(OwnerPath(owner)).parent_path()));
   }
   std::error_code error;

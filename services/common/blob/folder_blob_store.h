@@ -11,6 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "services/common/base/clock.h"
 #include "services/common/blob/blob_store.h"
@@ -74,7 +75,13 @@ class FolderBlobStore final : public BlobStore {
   absl::Status Reserve(uint64_t bytes);
   void Release(uint64_t bytes);
   absl::Status CheckFreeSpace() const;
-  absl::Status Publish(const std::string& temporary, const Owner& owner, const Digest& digest);
+  // Flushes the file behind `fd`, gives it its name and flushes that.
+  absl::Status Publish(const std::string& temporary, int fd, const Owner& owner, const Digest& digest);
+  // The tenant's and the candidate's folder, not flushed yet.
+  absl::Status MakeFolders(const Owner& owner) const;
+  // Makes the names in the candidate's folder durable, and the way to it. `deletions` is what it was when they were
+  // given.
+  absl::Status SyncNames(const Owner& owner, uint64_t deletions);
   void WriterGone();
 
   static Verified Fingerprint(const struct stat& info);
@@ -89,6 +96,10 @@ class FolderBlobStore final : public BlobStore {
   uint64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t writers_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<std::string, Verified> verified_ ABSL_GUARDED_BY(mutex_);
+  // Folders whose own names were flushed since the process started; any other one may be as new as the file in it.
+  absl::flat_hash_set<std::string> durable_folders_ ABSL_GUARDED_BY(mutex_);
+  // Calls of DeleteAll that removed something.
+  uint64_t deletions_ ABSL_GUARDED_BY(mutex_) = 0;
   // Oldest first; bounds verified_.
   std::deque<std::string> verified_order_ ABSL_GUARDED_BY(mutex_);
 };
