@@ -17,6 +17,8 @@ namespace {
 constexpr absl::string_view kLanes[] = {"fast", "slow", ""};
 constexpr absl::Duration kLongestWait = absl::Seconds(1);
 constexpr absl::Duration kRetryWait = absl::Milliseconds(100);
+// No timer is so exact that this matters.
+constexpr absl::Duration kTimerRound = absl::Milliseconds(200);
 
 }  // namespace
 
@@ -113,24 +115,37 @@ absl::StatusOr<absl::Time> Relay::Step(absl::Time now) {
 }
 
 absl::Status Relay::DeliverLane(absl::string_view lane) {
-  uint64_t& next = next_.try_emplace(std::string(lane), 0).first->second;
+  Progress& progress = progress_.try_emplace(std::string(lane)).first->second;
   uint64_t checkpoint = 0;
   for (;;) {
     constexpr size_t kPage = 128;
-    ASSAY_ASSIGN_OR_RETURN(std::vector<store::Row> page, rows_.Scan(kOutboxTable, "", Hex16(next), kPage));
+    ASSAY_ASSIGN_OR_RETURN(std::vector<store::Row> page, rows_.Scan(kOutboxTable, "", Hex16(progress.next), kPage));
+    std::vector<Numbered> rows;
     for (const store::Row& stored : page) {
-      storage::v1::OutboxRow row;
-      if (!row.ParseFromString(stored.value)) {
+      Numbered numbered{ParseHex16(stored.key), {}};
+      if (!numbered.row.ParseFromString(stored.value)) {
         return absl::DataLossError(absl::StrCat("outbox row ", stored.key, " cannot be read"));
       }
-      const uint64_t sequence = ParseHex16(stored.key);
-      if (row.work().lane() == lane) {
-        ASSAY_ASSIGN_OR_RETURN(const Delivered delivered, Deliver(row));
-        if (delivered == Delivered::kLater) return absl::ResourceExhaustedError(absl::StrCat("lane ", lane, " is full"));
-        if (!row.has_work()) checkpoint = sequence + 1;
-      }
-      next = sequence + 1;
+      if (numbered.row.work().lane() != lane || progress.ahead.count(numbered.sequence) > 0) continue;
+      rows.push_back(std::move(numbered));
     }
+    const std::vector<absl::Status> delivered = Put(rows);
+    absl::Status failure;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (delivered[i].ok()) {
+        progress.ahead.insert(rows[i].sequence);
+        if (failure.ok() && !rows[i].row.has_work()) checkpoint = rows[i].sequence + 1;
+      } else if (failure.ok()) {
+        failure = delivered[i];
+        progress.next = rows[i].sequence;
+      }
+    }
+    if (!failure.ok()) {
+      progress.ahead.erase(progress.ahead.begin(), progress.ahead.lower_bound(progress.next));
+      return failure;
+    }
+    progress.ahead.clear();
+    if (!page.empty()) progress.next = ParseHex16(page.back().key) + 1;
     if (page.size() < kPage) break;
   }
   if (checkpoint == 0) return absl::OkStatus();
@@ -139,29 +154,50 @@ absl::Status Relay::DeliverLane(absl::string_view lane) {
   return Journal(std::move(envelope));
 }
 
-absl::StatusOr<Relay::Delivered> Relay::Deliver(const storage::v1::OutboxRow& row) {
-  switch (row.message_case()) {
-    case storage::v1::OutboxRow::kWork: {
-      const event::v1::Work& work = row.work();
-      absl::Mutex mutex;
-      std::optional<absl::Status> status;
-      queue_.Put(work.lane(), work.evaluation_id(), SerializeRow(work), [&](const log::Delivery& delivery) {
-        absl::MutexLock lock(&mutex);
-        status = delivery.status;
-      });
-      absl::MutexLock lock(&mutex);
-      const auto known = [&] { return status.has_value(); };
-      mutex.Await(absl::Condition(&known));
-      if (absl::IsResourceExhausted(*status)) return Delivered::kLater;
-      if (!status->ok()) return *status;
-      return Delivered::kYes;
+std::vector<absl::Status> Relay::Put(const std::vector<Numbered>& rows) {
+  // Shared with the callbacks, the last of which may still hold the lock when this function has its answer.
+  struct Reports {
+    absl::Mutex mutex;
+    std::vector<absl::Status> statuses ABSL_GUARDED_BY(mutex);
+    size_t missing ABSL_GUARDED_BY(mutex) = 0;
+  };
+  const auto reports = std::make_shared<Reports>();
+  {
+    absl::MutexLock lock(&reports->mutex);
+    reports->statuses.resize(rows.size());
+    reports->missing = rows.size();
+  }
+  const auto report = [](Reports& all, size_t i, const absl::Status& status) {
+    absl::MutexLock lock(&all.mutex);
+    all.statuses[i] = status;
+    --all.missing;
+  };
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!rows[i].row.has_work()) {
+      report(*reports, i, CarryOut(rows[i].row));
+      continue;
     }
+    const event::v1::Work& work = rows[i].row.work();
+    queue_.Put(work.lane(), work.evaluation_id(), SerializeRow(work),
+               [reports, report, i](const log::Delivery& delivery) { report(*reports, i, delivery.status); });
+  }
+  absl::MutexLock lock(&reports->mutex);
+  const auto all_known = [&reports] {
+    reports->mutex.AssertHeld();
+    return reports->missing == 0;
+  };
+  reports->mutex.Await(absl::Condition(&all_known));
+  return reports->statuses;
+}
+
+absl::Status Relay::CarryOut(const storage::v1::OutboxRow& row) {
+  switch (row.message_case()) {
     case storage::v1::OutboxRow::kCancel:
       options_.cancel(row.cancel().submission_id());
-      return Delivered::kYes;
+      return absl::OkStatus();
     case storage::v1::OutboxRow::kEraseBlobs:
-      ASSAY_RETURN_IF_ERROR(EraseBlobs(row.erase_blobs()));
-      return Delivered::kYes;
+      return EraseBlobs(row.erase_blobs());
+    case storage::v1::OutboxRow::kWork:
     case storage::v1::OutboxRow::MESSAGE_NOT_SET:
       break;
   }
@@ -180,6 +216,7 @@ absl::Status Relay::EraseBlobs(const storage::v1::OutboxRow::EraseBlobs& erase) 
 }
 
 absl::StatusOr<absl::Time> Relay::FireTimers(absl::Time now) {
+  if (now < next_look_) return next_look_;
   constexpr size_t kPage = 256;
   ASSAY_ASSIGN_OR_RETURN(std::vector<store::Row> page, rows_.Scan(kTimerTable, "", "", kPage));
   const absl::Time grace_end = started_ + options_.start_grace;
@@ -210,6 +247,8 @@ absl::StatusOr<absl::Time> Relay::FireTimers(absl::Time now) {
     still_due.insert(stored.key);
   }
   fired_ = std::move(still_due);
+  // One that is set meanwhile may be due before the earliest of these.
+  next_look_ = std::min(next, now + kTimerRound);
   return next;
 }
 

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -53,12 +54,23 @@ class Relay {
   absl::StatusOr<absl::Time> Step(absl::Time now);
 
  private:
-  enum class Delivered { kYes, kLater };
+  // How far a lane's rows are delivered: all below `next`, and those in `ahead`.
+  struct Progress {
+    uint64_t next = 0;
+    std::set<uint64_t> ahead;
+  };
+  struct Numbered {
+    uint64_t sequence = 0;
+    storage::v1::OutboxRow row;
+  };
   void Run();
   // Makes this instance the owner in the order of the journal, once everything before is applied.
   absl::Status Claim();
   absl::Status DeliverLane(absl::string_view lane);
-  absl::StatusOr<Delivered> Deliver(const storage::v1::OutboxRow& row);
+  // Puts all rows at once and waits for the reports: RESOURCE_EXHAUSTED and UNAVAILABLE leave those for later.
+  std::vector<absl::Status> Put(const std::vector<Numbered>& rows);
+  // What is no work.
+  absl::Status CarryOut(const storage::v1::OutboxRow& row);
   absl::Status EraseBlobs(const storage::v1::OutboxRow::EraseBlobs& erase);
   absl::StatusOr<absl::Time> FireTimers(absl::Time now);
   absl::Status Journal(event::v1::Envelope envelope);
@@ -73,8 +85,10 @@ class Relay {
   absl::Time started_;
   std::unique_ptr<ShardOwner::Subscription> subscription_;
   std::thread thread_;
-  // For each lane, and for what is no work: the row to go on with.
-  std::map<std::string, uint64_t, std::less<>> next_;
+  // For each lane, and for what is no work.
+  std::map<std::string, Progress, std::less<>> progress_;
+  // When timers are looked at again: each look passes over those set and taken back since the last flush.
+  absl::Time next_look_ = absl::InfinitePast();
   // Due timers journaled and not applied yet.
   std::set<std::string> fired_;
 

@@ -29,8 +29,11 @@ namespace {
 
 constexpr absl::Duration kPollWait = absl::Milliseconds(200);
 constexpr absl::Duration kRetryWait = absl::Milliseconds(200);
+// While one plugin of the fast lane runs, this many evaluations less one read inputs or make results durable, which
+// takes as long as a small evaluation itself.
+constexpr int kFastWorkersPerSlot = 4;
 
-// The threads around the step machine: one polls each lane and never runs work, `slots` run it.
+// The threads around the step machine: one polls each lane and never runs work, workers take it through.
 class RunningServer final : public Server {
  public:
   RunningServer(Options options, Dependencies dependencies, plugin_host::PluginDirectory directory,
@@ -44,12 +47,13 @@ class RunningServer final : public Server {
         journal_(dependencies.journal, dependencies.clock, options_.instance),
         inputs_(dependencies.blobs, dependencies.frameworks, dependencies.launcher, std::move(decode_options),
                 options_.pack_cache_bytes),
+        slots_({{"fast", options_.fast_slots}, {"slow", options_.slow_slots}}),
         load_lease_(options_.cache_folder + "/load.lock"),
         own_platform_(dependencies.platform == nullptr ? OwnPlatform(executable_folder) : nullptr),
-        work_runner_({journal_, inputs_, dependencies.blobs, dependencies.clock, directory_, runner_, load_lease_,
+        work_runner_({journal_, inputs_, dependencies.blobs, dependencies.clock, directory_, runner_, slots_, load_lease_,
                       own_platform_ == nullptr ? *dependencies.platform : *own_platform_},
                      options_.progress_interval, options_.result_cache_entries),
-        intake_({{"fast", options_.fast_slots}, {"slow", options_.slow_slots}}) {
+        intake_({{"fast", options_.fast_slots * kFastWorkersPerSlot}, {"slow", options_.slow_slots}}) {
     for (const auto& package : directory_.packages()) {
       plugins_.push_back({package->digest.ToString(), package->manifest});
       for (const auto& evaluator : package->manifest.evaluators()) pool_.Warm(package, evaluator.id());
@@ -68,8 +72,8 @@ class RunningServer final : public Server {
     }
     for (auto& [name, lane] : lanes_) {
       pollers_.emplace_back([this, &lane = lane] { Poll(lane); });
-      const int slots = name == "fast" ? options_.fast_slots : options_.slow_slots;
-      for (int i = 0; i < slots; ++i) workers_.emplace_back([this, &lane = lane] { Work(lane); });
+      const int workers = name == "fast" ? options_.fast_slots * kFastWorkersPerSlot : options_.slow_slots;
+      for (int i = 0; i < workers; ++i) workers_.emplace_back([this, &lane = lane] { Work(lane); });
     }
     return absl::OkStatus();
   }
@@ -188,7 +192,7 @@ class RunningServer final : public Server {
     jobs_.push_back(std::move(job));
   }
 
-  // One slot of a lane.
+  // One worker of a lane.
   void Work(Lane& lane) {
     for (;;) {
       Job* job = nullptr;
@@ -252,6 +256,7 @@ class RunningServer final : public Server {
   plugin_host::EvaluationRunner runner_;
   EvaluationJournal journal_;
   InputLoader inputs_;
+  RunSlots slots_;
   MachineLease load_lease_;
   const std::unique_ptr<PlatformSource> own_platform_;
   WorkRunner work_runner_;

@@ -44,7 +44,7 @@ class PlatformSource {
 struct Options {
   // Names this evaluator to the work queue and in Envelope.writer; the same name again continues its work.
   std::string instance = "evaluator";
-  // Evaluations that run at once in each lane. Each running one is a process of its own.
+  // Plugins that run at once in each lane, each in a process of its own.
   int fast_slots = 2;
   int slow_slots = 1;
   // Every <name>.so + <name>.json in it is offered; a pair that disagrees is refused with both values.

@@ -59,8 +59,7 @@ class EvaluatorTest : public ::testing::Test {
     }
   }
 
-  void StartServer() {
-    Options options;
+  void StartServer(Options options = {}) {
     options.plugin_folder = folder_.path();
     options.cache_folder = folder_ / "cache";
     options.executable_folder = Built("bin");
@@ -276,6 +275,51 @@ TEST_F(EvaluatorTest, CancellingEndsWhatRuns) {
     server_->Cancel(absl::StrCat("s-", what));
     EXPECT_EQ(FinishOf(what).outcome(), Finished::CANCELLED);
   }
+}
+
+TEST_F(EvaluatorTest, AResultOnItsWayToTheDiskHoldsUpNoPlugin) {
+  Options options;
+  options.fast_slots = 1;
+  StartServer(options);
+  journal_.Cork();
+  for (const char* name : {"e1", "e2", "e3"}) {
+    event::v1::Work work = NewWork("example_license", Upload({{"package.json", absl::StrCat("{\"a\": \"", name, "\"}")}}),
+                                   name);
+    work.set_lane("fast");
+    work.set_digest(absl::StrCat("sha256:content of ", name));
+    Give(work);
+  }
+  // Three archives and three results, with no record delivered.
+  WaitFor([&] { return blobs_.List(owner_)->size() == 6; });
+  journal_.Uncork();
+  for (const char* name : {"e1", "e2", "e3"}) EXPECT_EQ(FinishOf(name).outcome(), Finished::SUCCEEDED);
+}
+
+TEST_F(EvaluatorTest, NoMorePluginsRunThanThereAreSlotsAndWaitingCanBeCancelled) {
+  Options options;
+  options.fast_slots = 1;
+  options.progress_interval = absl::ZeroDuration();
+  StartServer(options);
+  const auto reported = [&](const std::string& name) {
+    const std::vector<event::v1::Envelope> facts = Facts();
+    return std::any_of(facts.begin(), facts.end(), [&](const event::v1::Envelope& fact) {
+      return fact.has_attempt_progress() && fact.attempt_progress().evaluation_id() == name;
+    });
+  };
+  for (const char* name : {"first", "second"}) {
+    event::v1::Work work = NewWork("misbehaving", Upload({{"do", "wait"}, {name, ""}}), name);
+    work.set_lane("fast");
+    Give(work);
+    WaitFor([&] { return reported(name); });
+  }
+  for (const event::v1::Envelope& fact : Facts()) {
+    if (!fact.has_attempt_progress() || fact.attempt_progress().evaluation_id() != "second") continue;
+    EXPECT_EQ(fact.attempt_progress().phase(), "") << "it only waits";
+  }
+  server_->Cancel("s-second");
+  EXPECT_EQ(FinishOf("second").outcome(), Finished::CANCELLED);
+  server_->Cancel("s-first");
+  EXPECT_EQ(FinishOf("first").outcome(), Finished::CANCELLED);
 }
 
 TEST_F(EvaluatorTest, CancelledWorkThatComesLaterDoesNotRun) {

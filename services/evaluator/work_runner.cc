@@ -2,6 +2,7 @@
 #include "services/evaluator/work_runner.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/algorithm/container.h"
@@ -146,6 +147,12 @@ Finished WorkRunner::RunPlugin(const event::v1::Work& work,
                                const std::shared_ptr<const plugin_host::PluginPackage>& package,
                                const SubmissionInputs& inputs, ProgressGate& gate,
                                const plugin_host::Cancellation& cancellation) {
+  // Says nothing new, and with that shows that the attempt is alive.
+  const auto waiting = [&gate] { gate.Report("", 0, 0); };
+  absl::StatusOr<RunSlots::Held> taken = parts_.slots.Take(work.lane(), cancellation, waiting);
+  if (absl::IsCancelled(taken.status())) return Ended(Finished::CANCELLED, taken.status().message());
+  if (!taken.ok()) return Ended(Finished::PLATFORM_FAULT, taken.status().message());
+  std::optional<RunSlots::Held> slot(*std::move(taken));
   plugin_host::EvaluationRequest request;
   request.package = package;
   request.evaluator = work.evaluator();
@@ -175,6 +182,7 @@ Finished WorkRunner::RunPlugin(const event::v1::Work& work,
     gate.Report(report.phase(), report.done(), report.total());
   };
   plugin_host::EvaluationOutcome outcome = parts_.runner.Run(request, platform, progress, cancellation);
+  slot.reset();
   Finished finished;
   if (outcome.outcome == Finished::SUCCEEDED) {
     auto result = std::make_shared<const plugin_host::EvaluationResult>(std::move(outcome.result));

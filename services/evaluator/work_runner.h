@@ -8,6 +8,7 @@
 #include "services/evaluator/evaluation_journal.h"
 #include "services/evaluator/lru_cache.h"
 #include "services/evaluator/machine_lease.h"
+#include "services/evaluator/run_slots.h"
 #include "services/evaluator/submission_inputs.h"
 #include "services/plugin_host/evaluation_runner.h"
 #include "services/plugin_host/plugin_directory.h"
@@ -25,6 +26,7 @@ class WorkRunner {
     Clock& clock;
     const plugin_host::PluginDirectory& plugins;
     plugin_host::EvaluationRunner& runner;
+    RunSlots& slots;
     MachineLease& load_lease;
     PlatformSource& platform;
   };
