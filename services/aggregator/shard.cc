@@ -107,6 +107,7 @@ absl::Status ShardStep::Apply() {
       return absl::OkStatus();
     case Envelope::kEvaluationReleased:
       return OnReleased(envelope_.evaluation_released());
+    case Envelope::kQuotaChanged:
     case Envelope::BODY_NOT_SET:
       break;
   }

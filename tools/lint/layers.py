@@ -10,7 +10,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COMMON = ["services/common/base", "services/common/log", "services/common/store", "services/common/blob",
           "services/common/rpc", "services/common/runtime"]
-SHARED = COMMON + ["services/readiness", "services/archive", "services/plugin_host", "services/sandbox",
+SHARED = COMMON + ["services/readiness", "services/archive", "services/membership", "services/plugin_host", "services/sandbox",
                    "services/loadgen", "assay/", "google/rpc/"]
 
 # Folder -> what it may include, longest prefix first. Generated protos are named by their import path.
@@ -26,6 +26,7 @@ ALLOWED = {
     "services/sandbox": ["services/common/base", "services/archive", "assay/"],
     "services/loadgen": ["services/common/base", "services/sandbox", "assay/", "assay/plugin.h"],
     "services/plugin_host": ["services/common/base", "services/archive", "services/sandbox", "assay/"],
+    "services/membership": ["services/common/base", "services/common/log", "assay/"],
     "services/gateway": SHARED,
     "services/aggregator": SHARED,
     "services/evaluator": SHARED,

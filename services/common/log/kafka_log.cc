@@ -90,7 +90,7 @@ absl::Status KafkaLog::Core::Open() {
   ASSAY_RETURN_IF_ERROR(topics_->Check(options_.topic, options_.request_timeout));
   ASSAY_ASSIGN_OR_RETURN(identity_, topics_->Identity(options_.topic.name, options_.request_timeout));
   ASSAY_ASSIGN_OR_RETURN(readers_,
-                         kafka::ReaderPool::Create(options_.connection, options_.topic.name,
+                         kafka::ReaderPool::Create(options_.connection, options_.topic.name, options_.topic.compacted,
                                                    [this](int32_t partition) { return EndOffset(partition); }));
   kafka::ProducerOptions producing;
   producing.connection = options_.connection;

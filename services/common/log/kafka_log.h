@@ -32,7 +32,8 @@ struct KafkaLogOptions {
 };
 
 // A Log that is a Kafka topic. An append is delivered when all copies in sync have it, at least min.insync.replicas of
-// them: it survives the loss of a broker, not of every broker's power at once.
+// them: it survives the loss of a broker, not of every broker's power at once. Of a compacted topic the latest record of
+// each key stays, and readers pass over the offsets of those that went.
 //
 // While brokers are away appends wait (up to delivery_timeout) and so do readers; both go on by themselves. Append adds
 // to the contract of Log: PERMISSION_DENIED, and RESOURCE_EXHAUSTED also for what the brokers did not take, e.g. for

@@ -92,14 +92,14 @@ class ReaderPool::KafkaReader final : public Reader {
     if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) return Judge(message);
     // What an earlier fetch brought once more.
     if (message.offset < position_) return absl::OkStatus();
-    if (message.offset > position_) {
+    if (message.offset > position_ && !pool_.compacted_) {
       return absl::DataLossError(absl::StrCat("partition ", partition_, ": offset ", position_,
                                               " is missing, the next record is at ", message.offset));
     }
     records.push_back({partition_, message.offset,
                        std::string(static_cast<const char*>(message.key), message.key_len),
                        std::string(static_cast<const char*>(message.payload), message.len)});
-    ++position_;
+    position_ = message.offset + 1;
     return absl::OkStatus();
   }
 
@@ -134,8 +134,8 @@ class ReaderPool::KafkaReader final : public Reader {
 };
 
 absl::StatusOr<std::unique_ptr<ReaderPool>> ReaderPool::Create(const KafkaConnection& connection, std::string topic,
-                                                               AskEnd ask_end) {
-  std::unique_ptr<ReaderPool> pool(new ReaderPool(connection, std::move(topic), std::move(ask_end)));
+                                                               bool compacted, AskEnd ask_end) {
+  std::unique_ptr<ReaderPool> pool(new ReaderPool(connection, std::move(topic), compacted, std::move(ask_end)));
   ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<Shared> first, pool->MakeShared());
   pool->clients_.push_back(std::move(first));
   return pool;

@@ -28,8 +28,9 @@ class ReaderPool {
   // Where a partition ends.
   using AskEnd = std::function<absl::StatusOr<Offset>(int32_t partition)>;
 
+  // With `compacted`, offsets may be missing: of an older record of a key, which the brokers took away.
   static absl::StatusOr<std::unique_ptr<ReaderPool>> Create(const KafkaConnection& connection, std::string topic,
-                                                            AskEnd ask_end);
+                                                            bool compacted, AskEnd ask_end);
   ~ReaderPool();
 
   // `from` must exist; the pool does not ask.
@@ -50,14 +51,18 @@ class ReaderPool {
     std::set<int32_t> partitions;
   };
 
-  ReaderPool(KafkaConnection connection, std::string topic, AskEnd ask_end)
-      : connection_(std::move(connection)), topic_(std::move(topic)), ask_end_(std::move(ask_end)) {}
+  ReaderPool(KafkaConnection connection, std::string topic, bool compacted, AskEnd ask_end)
+      : connection_(std::move(connection)),
+        topic_(std::move(topic)),
+        compacted_(compacted),
+        ask_end_(std::move(ask_end)) {}
   absl::StatusOr<std::unique_ptr<Shared>> MakeShared() const;
   void Release(Shared* shared, KafkaReader* reader);
   absl::Status failure();
 
   const KafkaConnection connection_;
   const std::string topic_;
+  const bool compacted_;
   const AskEnd ask_end_;
   std::atomic<bool> closed_ = false;
   std::atomic<bool> failed_ = false;

@@ -128,10 +128,10 @@ absl::StatusOr<std::vector<KafkaTopic>> KafkaTopicLayout::Topics() const {
       {journal(), shards, replication, false, 35 * day, true},
       {work("fast"), fast_work_partitions, replication, false, 3 * day},
       {work("slow"), slow_work_partitions, replication, false, 3 * day},
-      {readiness(), 12, replication, true, 7 * day},
+      {readiness(), 12, replication, true, 7 * day, true},
       {name("rollup"), 6, replication, true, 7 * day},
-      {name("owners"), 1, replication, true, 7 * day},
-      {catalog(), 1, replication, true, 7 * day},
+      {owners(), 1, replication, true, 7 * day, true},
+      {catalog(), 1, replication, true, 7 * day, true},
       {name("dlq"), 6, replication, false, 30 * day},
       {name("audit"), shards, replication, false, 365 * day, true},
   };

@@ -41,6 +41,7 @@ struct KafkaTopicLayout {
   std::string journal() const { return prefix + "assay.journal.v1"; }
   std::string work(absl::string_view lane) const { return prefix + "assay.work." + std::string(lane) + ".v1"; }
   std::string readiness() const { return prefix + "assay.readiness.v1"; }
+  std::string owners() const { return prefix + "assay.owners.v1"; }
   std::string catalog() const { return prefix + "assay.catalog.v1"; }
   // All of them. INVALID_ARGUMENT names the field that is out of range.
   absl::StatusOr<std::vector<KafkaTopic>> Topics() const;
