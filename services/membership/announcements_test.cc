@@ -21,7 +21,7 @@ Announcement Evaluator(const std::string& instance, uint32_t fast) {
   return announcement;
 }
 
-class AnnouncementsTest : public testing::Test {
+class AnnouncementsTest : public ::testing::Test {
  protected:
   // Waits until `reader` has heard `count` records since `seen` was made.
   struct Seen {
@@ -39,12 +39,12 @@ class AnnouncementsTest : public testing::Test {
 };
 
 TEST_F(AnnouncementsTest, TheLatestOfAnInstanceSpeaksToThoseWhoComeLater) {
-  ASSERT_OK_AND_ASSIGN(const auto writer, Announcements::Open(log_, clock_));
+  ASSAY_ASSERT_OK_AND_ASSIGN(const auto writer, Announcements::Open(log_, clock_));
   writer->Announce("evaluator/e1", Evaluator("e1", 1));
   writer->Announce("evaluator/e1", Evaluator("e1", 4));
   writer->Announce("evaluator/e2", Evaluator("e2", 2));
 
-  ASSERT_OK_AND_ASSIGN(const auto reader, Announcements::Open(log_, clock_));
+  ASSAY_ASSERT_OK_AND_ASSIGN(const auto reader, Announcements::Open(log_, clock_));
   const auto evaluators = reader->evaluators();
   ASSERT_EQ(evaluators.size(), 2u);
   EXPECT_EQ(evaluators.at("e1").announcement.evaluator().slots().at("fast"), 4u);
@@ -53,7 +53,7 @@ TEST_F(AnnouncementsTest, TheLatestOfAnInstanceSpeaksToThoseWhoComeLater) {
 
 TEST_F(AnnouncementsTest, ListenersHearWhatArrivesUntilTheyLetGo) {
   Seen seen;
-  ASSERT_OK_AND_ASSIGN(const auto reader, Announcements::Open(log_, clock_));
+  ASSAY_ASSERT_OK_AND_ASSIGN(const auto reader, Announcements::Open(log_, clock_));
   auto handle = reader->Subscribe([&](const Announcement&) {
     absl::MutexLock lock(&seen.mutex);
     ++seen.count;
@@ -73,13 +73,13 @@ TEST_F(AnnouncementsTest, ListenersHearWhatArrivesUntilTheyLetGo) {
 }
 
 TEST_F(AnnouncementsTest, SilenceAndLeavingEndPresence) {
-  ASSERT_OK_AND_ASSIGN(const auto writer, Announcements::Open(log_, clock_));
+  ASSAY_ASSERT_OK_AND_ASSIGN(const auto writer, Announcements::Open(log_, clock_));
   writer->Announce("evaluator/e1", Evaluator("e1", 1));
   Announcement leaving = Evaluator("e2", 1);
   leaving.mutable_evaluator()->set_is_leaving(true);
   writer->Announce("evaluator/e2", leaving);
 
-  ASSERT_OK_AND_ASSIGN(const auto reader, Announcements::Open(log_, clock_));
+  ASSAY_ASSERT_OK_AND_ASSIGN(const auto reader, Announcements::Open(log_, clock_));
   EXPECT_TRUE(reader->IsPresent(reader->evaluators().at("e1")));
   EXPECT_FALSE(reader->IsPresent(reader->evaluators().at("e2")));
   clock_.AdvanceTime(kSilence);
@@ -88,15 +88,15 @@ TEST_F(AnnouncementsTest, SilenceAndLeavingEndPresence) {
 
 TEST_F(AnnouncementsTest, BytesThatAreNoAnnouncementArePassedOver) {
   log::AppendAndWait(log_, 0, "evaluator/x", "\xff\xff\xff");
-  ASSERT_OK_AND_ASSIGN(const auto writer, Announcements::Open(log_, clock_));
+  ASSAY_ASSERT_OK_AND_ASSIGN(const auto writer, Announcements::Open(log_, clock_));
   writer->Announce("evaluator/e1", Evaluator("e1", 1));
-  ASSERT_OK_AND_ASSIGN(const auto reader, Announcements::Open(log_, clock_));
+  ASSAY_ASSERT_OK_AND_ASSIGN(const auto reader, Announcements::Open(log_, clock_));
   EXPECT_EQ(reader->evaluators().size(), 1u);
 }
 
 TEST_F(AnnouncementsTest, RefusesATopicOfSeveralPartitions) {
   log::FakeLog wide(2);
-  EXPECT_THAT(Announcements::Open(wide, clock_).status(), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(Announcements::Open(wide, clock_).status(), assay::testing::StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 }  // namespace
