@@ -5,6 +5,7 @@
 #include "services/common/base/digest.h"
 #include "services/common/base/file.h"
 #include "services/common/base/logging.h"
+#include "services/common/base/secret_key.h"
 #include "services/common/base/shell_quote.h"
 #include "services/common/base/testing/status_matchers.h"
 #include "services/common/base/testing/temp_dir.h"
@@ -63,6 +64,24 @@ TEST(File, ReadingTooMuchOrNothingSaysWhichFile) {
   ASSAY_ASSERT_OK(WriteFileAtomically(dir / "a", "0123456789"));
   EXPECT_THAT(ReadFile(dir / "a", 9), StatusIs(absl::StatusCode::kResourceExhausted, ::testing::HasSubstr(dir / "a")));
   EXPECT_THAT(ReadFile(dir / "b"), StatusIs(absl::StatusCode::kNotFound, ::testing::HasSubstr(dir / "b")));
+}
+
+TEST(SecretKey, IsMadeOnceAndStaysTheSame) {
+  TempDir dir;
+  EXPECT_THAT(ReadSecretKey(dir.path(), "a"), StatusIs(absl::StatusCode::kNotFound));
+  ASSAY_ASSERT_OK_AND_ASSIGN(const std::string made, ReadOrMakeSecretKey(dir.path(), "a"));
+  EXPECT_EQ(made.size(), kSecretKeyBytes);
+  EXPECT_THAT(ReadOrMakeSecretKey(dir.path(), "a"), IsOkAndHolds(made));
+  EXPECT_THAT(ReadSecretKey(dir.path(), "a"), IsOkAndHolds(made));
+}
+
+TEST(SecretKey, IsRefusedWhenOthersMayReadItOrItIsNoKey) {
+  TempDir dir;
+  ASSAY_ASSERT_OK(ReadOrMakeSecretKey(dir.path(), "a").status());
+  std::filesystem::permissions(dir / "a.key", std::filesystem::perms::group_read, std::filesystem::perm_options::add);
+  EXPECT_THAT(ReadSecretKey(dir.path(), "a"), StatusIs(absl::StatusCode::kFailedPrecondition));
+  ASSAY_ASSERT_OK(WriteFileAtomically(dir / "b.key", "short"));
+  EXPECT_THAT(ReadSecretKey(dir.path(), "b"), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 TEST(ShellQuote, QuotesOnlyWhatAShellWouldReadOtherwise) {
