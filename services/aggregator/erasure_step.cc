@@ -52,14 +52,12 @@ absl::Status ShardStep::EraseSubmission(const SubmissionRow& row) {
   const std::string& id = row.accepted().submission_id();
   if (row.state() == v1::Submission::ERASED) return absl::OkStatus();
   ASSAY_ASSIGN_OR_RETURN(std::optional<Subject> subject, Load(id));
-  bool running_one = false;
+  std::vector<std::string> running;
   for (auto& [evaluation_id, evaluation] : subject->evaluations) {
-    const bool may_run = evaluation.state() == v1::Evaluation::DISPATCHED ||
-                         evaluation.state() == v1::Evaluation::RUNNING;
+    if (MayRun(evaluation)) running.push_back(evaluation_id);
     ClearAttempt(evaluation);
-    running_one |= may_run;
   }
-  if (running_one) AppendCancel(id);
+  if (!running.empty()) AppendCancel(id, running);
   SubmissionRow tombstone;
   tombstone.set_tenant(tenant_);
   tombstone.set_candidate_key(candidate_);

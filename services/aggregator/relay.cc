@@ -58,18 +58,25 @@ absl::Status Relay::Claim() {
   ASSAY_ASSIGN_OR_RETURN(const log::Offset end, log_.EndOffset(options_.partition));
   ASSAY_RETURN_IF_ERROR(owner_.WaitForApplied(end - 1, deadline));
   const uint64_t epoch = owner_.epoch();
-  if (end == 0) {
-    event::v1::Envelope version;
-    version.mutable_state_version()->set_version(kStateVersion);
-    ASSAY_RETURN_IF_ERROR(Journal(std::move(version)));
-  }
+  // Of a new journal it is the first record.
+  if (end == 0) ASSAY_RETURN_IF_ERROR(RaiseStateVersion());
   event::v1::Envelope claim;
   claim.mutable_ownership_claimed()->set_expects_epoch(epoch);
   claim.mutable_ownership_claimed()->set_instance(options_.writer);
   ASSAY_RETURN_IF_ERROR(Journal(std::move(claim)));
   ASSAY_ASSIGN_OR_RETURN(const log::Offset after, log_.EndOffset(options_.partition));
   ASSAY_RETURN_IF_ERROR(owner_.WaitForApplied(after - 1, clock_.TimeNow() + kLongestWait));
-  return owner_.epoch() != epoch ? absl::OkStatus() : absl::AbortedError("another instance claimed the shard first");
+  if (owner_.epoch() == epoch) return absl::AbortedError("another instance claimed the shard first");
+  return RaiseStateVersion();
+}
+
+absl::Status Relay::RaiseStateVersion() {
+  ASSAY_ASSIGN_OR_RETURN(const std::optional<storage::v1::ShardMeta> meta,
+                         rows_.Find<storage::v1::ShardMeta>(kMetaTable, kMetaKey));
+  if (meta && meta->state_version() >= kStateVersion) return absl::OkStatus();
+  event::v1::Envelope version;
+  version.mutable_state_version()->set_version(kStateVersion);
+  return Journal(std::move(version));
 }
 
 void Relay::Run() {
@@ -192,9 +199,13 @@ std::vector<absl::Status> Relay::Put(const std::vector<Numbered>& rows) {
 
 absl::Status Relay::CarryOut(const storage::v1::OutboxRow& row) {
   switch (row.message_case()) {
-    case storage::v1::OutboxRow::kCancel:
-      options_.cancel(row.cancel().submission_id());
+    case storage::v1::OutboxRow::kCancel: {
+      event::v1::Cancellation cancellation;
+      cancellation.set_submission_id(row.cancel().submission_id());
+      *cancellation.mutable_evaluation_ids() = row.cancel().evaluation_ids();
+      options_.cancel(cancellation);
       return absl::OkStatus();
+    }
     case storage::v1::OutboxRow::kEraseBlobs:
       return EraseBlobs(row.erase_blobs());
     case storage::v1::OutboxRow::kWork:

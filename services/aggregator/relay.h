@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "assay/event/v1/announcement.pb.h"
 #include "assay/event/v1/event.pb.h"
 #include "assay/storage/v1/shard_state.pb.h"
 #include "services/aggregator/rows.h"
@@ -37,8 +38,8 @@ class Relay {
     int32_t partition = 0;
     // Writes TimerFired and RelayCheckpoint under this name.
     std::string writer;
-    // Ends what runs of a submission. Must not block for long.
-    std::function<void(absl::string_view submission_id)> cancel;
+    // Ends what runs of evaluations, and keeps them from running. Must not block for long.
+    std::function<void(const event::v1::Cancellation& cancellation)> cancel;
     // How long workers get after a start before their silence means anything.
     absl::Duration start_grace = absl::Seconds(60);
   };
@@ -66,6 +67,8 @@ class Relay {
   void Run();
   // Makes this instance the owner in the order of the journal, once everything before is applied.
   absl::Status Claim();
+  // From here on the rules of this program hold for the shard.
+  absl::Status RaiseStateVersion();
   absl::Status DeliverLane(absl::string_view lane);
   // Puts all rows at once and waits for the reports: RESOURCE_EXHAUSTED and UNAVAILABLE leave those for later.
   std::vector<absl::Status> Put(const std::vector<Numbered>& rows);

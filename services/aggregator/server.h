@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "assay/event/v1/announcement.pb.h"
 #include "services/aggregator/catalog_domain.h"
 #include "services/aggregator/shard_reads.h"
 #include "services/common/base/clock.h"
@@ -33,8 +34,8 @@ class Server {
     // Secret of this data folder: work carries a MAC made with it. Never changes.
     std::string capability_key;
     std::vector<std::shared_ptr<const readiness::CompiledFramework>> frameworks;
-    // Ends what runs of a submission. Must not block for long.
-    std::function<void(absl::string_view submission_id)> cancel;
+    // Ends what runs of evaluations, and keeps them from running. Must not block for long.
+    std::function<void(const event::v1::Cancellation& cancellation)> cancel;
   };
 
   // Opens the stores. `log` and `queue` are null when read_only; everything passed in must outlive the server.

@@ -263,8 +263,15 @@ uint64_t ShardStep::AppendOutbox(const storage::v1::OutboxRow& row) {
   return sequence;
 }
 
-void ShardStep::AppendCancel(absl::string_view submission_id) {
+bool ShardStep::MayRun(const EvaluationRow& evaluation) const {
+  // Before, a worker that was given up, and may live, was not told.
+  if (HasRules(2)) return evaluation.attempt() > 0 && !HasEnded(evaluation.state());
+  return evaluation.state() == Evaluation::DISPATCHED || evaluation.state() == Evaluation::RUNNING;
+}
+
+void ShardStep::AppendCancel(absl::string_view submission_id, const std::vector<std::string>& evaluation_ids) {
   storage::v1::OutboxRow row;
+  if (HasRules(2)) *row.mutable_cancel()->mutable_evaluation_ids() = {evaluation_ids.begin(), evaluation_ids.end()};
   row.mutable_cancel()->set_submission_id(std::string(submission_id));
   AppendOutbox(row);
 }

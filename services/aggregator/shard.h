@@ -13,8 +13,10 @@
 
 namespace assay::aggregator {
 
-// Version of the rules below. A state written by a greater one is refused.
-inline constexpr uint32_t kStateVersion = 1;
+// Version of the rules below. A state written by a greater one is refused; records that stand before the StateVersion
+// of a greater one are applied by the rules of their time. What each version changed:
+// 2: a cancel names its evaluations.
+inline constexpr uint32_t kStateVersion = 2;
 // Steps a shard remembers for those who watch.
 inline constexpr uint64_t kChangeHistory = 20'000;
 

@@ -93,7 +93,11 @@ class ShardStep {
   absl::Status RecomputeReadiness(absl::string_view assessment_key);
   void AppendChange(storage::v1::ChangeRow row);
   uint64_t AppendOutbox(const storage::v1::OutboxRow& row);
-  void AppendCancel(absl::string_view submission_id);
+  void AppendCancel(absl::string_view submission_id, const std::vector<std::string>& evaluation_ids);
+  // Whether the rules that this version brought are in force where the event stands.
+  bool HasRules(uint32_t version) const { return meta_.state_version() >= version; }
+  // Whether some worker may still have an attempt of it.
+  bool MayRun(const EvaluationRow& evaluation) const;
   void Illegal();
   // Whether an event of this id was applied before; remembers it. For requests that a client may send again.
   absl::StatusOr<bool> IsRepeated();

@@ -25,6 +25,17 @@ using ::testing::SizeIs;
 using v1::Evaluation;
 using v1::Submission;
 
+// The evaluations that the cancels in the outbox name.
+std::vector<std::string> CancelledIds(const ShardHarness& shard) {
+  std::vector<std::string> ids;
+  for (const store::Row& row : shard.Table(kOutboxTable)) {
+    storage::v1::OutboxRow message;
+    EXPECT_TRUE(message.ParseFromString(row.value));
+    ids.insert(ids.end(), message.cancel().evaluation_ids().begin(), message.cancel().evaluation_ids().end());
+  }
+  return ids;
+}
+
 class ShardTest : public ::testing::Test {
  protected:
   void Cancel(const std::string& id) {
@@ -285,15 +296,43 @@ TEST_F(ShardTest, CancellingEndsWhatRunsTellsTheWorkerAndKeepsWhatHasEnded) {
   EXPECT_EQ(shard_.Evaluation("s1", "code_analysis").state(), Evaluation::SUCCEEDED);
   EXPECT_EQ(shard_.Submission("s1").state(), Submission::COMPLETED_PARTIAL);
   EXPECT_THAT(shard_.Counted(), SizeIs(1));
-  int cancels = 0;
-  for (const store::Row& row : shard_.Table(kOutboxTable)) {
-    storage::v1::OutboxRow message;
-    ASSERT_TRUE(message.ParseFromString(row.value));
-    if (message.cancel().submission_id() == "s1") ++cancels;
-  }
-  EXPECT_EQ(cancels, 1);
+  EXPECT_THAT(CancelledIds(shard_), ElementsAre(shard_.Evaluation("s1", "load_test").id()));
   Cancel("s1");
   EXPECT_EQ(shard_.Submission("s1").state(), Submission::COMPLETED_PARTIAL);
+}
+
+TEST_F(ShardTest, ACancelNamesNothingOfTheRerunThatFollowsIt) {
+  shard_.Accept("s1", Submission::SCORECARD);
+  shard_.Start(*shard_.WorkOf("s1", "rubric"));
+  const std::string cancelled = shard_.Evaluation("s1", "rubric").id();
+  Cancel("s1");
+  event::v1::Envelope rerun = shard_.Event();
+  rerun.mutable_rerun_requested()->set_submission_id("s1");
+  shard_.Feed(rerun);
+  EXPECT_THAT(CancelledIds(shard_), ElementsAre(cancelled));
+  EXPECT_NE(shard_.WorkOf("s1", "rubric")->evaluation_id(), cancelled);
+  Run("s1", "rubric", EvaluationFinished::SUCCEEDED, 0.25);
+  EXPECT_EQ(shard_.Submission("s1").state(), Submission::COMPLETED);
+}
+
+TEST_F(ShardTest, CancellingTellsAWorkerThatWasGivenUpToo) {
+  shard_.Accept("s1", Submission::SCORECARD);
+  shard_.Start(*shard_.WorkOf("s1", "rubric"));
+  ASSERT_TRUE(shard_.FireNextTimer());  // the worker went silent
+  ASSERT_EQ(shard_.Evaluation("s1", "rubric").state(), Evaluation::PENDING);
+  Cancel("s1");
+  EXPECT_THAT(CancelledIds(shard_), ElementsAre(shard_.Evaluation("s1", "rubric").id()));
+}
+
+TEST(ShardOfVersionOne, ACancelIsAppliedByTheRulesOfItsTime) {
+  ShardHarness shard(1);
+  shard.Accept("s1", Submission::SCORECARD);
+  shard.Start(*shard.WorkOf("s1", "rubric"));
+  event::v1::Envelope cancel = shard.Event();
+  cancel.mutable_cancel_requested()->set_submission_id("s1");
+  shard.Feed(cancel);
+  EXPECT_THAT(shard.Table(kOutboxTable), SizeIs(1));
+  EXPECT_THAT(CancelledIds(shard), IsEmpty());
 }
 
 TEST_F(ShardTest, ARerunMakesANewEvaluationAndTheOldResultCountsUntilTheNewOneIsThere) {

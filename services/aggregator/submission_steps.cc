@@ -205,16 +205,16 @@ absl::Status ShardStep::OnCancel(const event::v1::CancelRequested& request) {
     Illegal();
     return absl::OkStatus();
   }
-  bool ended_one = false, running_one = false;
+  bool ended_one = false;
+  std::vector<std::string> running;
   for (auto& [id, evaluation] : subject->evaluations) {
     if (HasEnded(evaluation.state())) continue;
-    const bool may_run = evaluation.state() == Evaluation::DISPATCHED || evaluation.state() == Evaluation::RUNNING;
+    if (MayRun(evaluation)) running.push_back(id);
     End(Evaluation::CANCELLED, "cancelled", evaluation);
     ended_one = true;
-    running_one |= may_run;
   }
   if (!ended_one) return absl::OkStatus();
-  if (running_one) AppendCancel(request.submission_id());
+  if (!running.empty()) AppendCancel(request.submission_id(), running);
   subject->submission.set_cancel_requested(true);
   Store(*subject, "cancelled");
   ASSAY_RETURN_IF_ERROR(ChooseSpeaker(subject->submission));

@@ -85,11 +85,11 @@ class RunningServer final : public Server {
     return decoded->pack.content_digest();
   }
 
-  void Cancel(absl::string_view submission_id) override {
+  void Cancel(const event::v1::Cancellation& cancellation) override {
     absl::MutexLock lock(&mutex_);
-    intake_.Cancel(std::string(submission_id));
+    intake_.Cancel(cancellation);
     for (const auto& job : jobs_) {
-      if (job->work.submission_id() == submission_id) job->cancellation.Cancel();
+      if (IsCancelledBy(job->work, cancellation)) job->cancellation.Cancel();
     }
   }
 

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "assay/event/v1/announcement.pb.h"
 #include "assay/plugin/v1/manifest.pb.h"
 #include "services/archive/pack.h"
 #include "services/common/base/clock.h"
@@ -107,9 +108,9 @@ class Server {
   // there is room. NOT_FOUND: no such blob; INVALID_ARGUMENT and RESOURCE_EXHAUSTED: the archive is unfit.
   virtual absl::StatusOr<Digest> ContentDigest(const blob::Owner& owner, const Digest& archive) = 0;
 
-  // Ends everything of that submission that runs or waits here, within 2 s; each attempt finishes as CANCELLED. Nothing
-  // there is fine. Whoever applies CancelRequested calls it.
-  virtual void Cancel(absl::string_view submission_id) = 0;
+  // Ends what runs or waits here of those evaluations, within 2 s; each attempt finishes as CANCELLED, and so does work
+  // of them that comes later. Nothing there is fine. Whoever applies CancelRequested calls it, any number of times.
+  virtual void Cancel(const event::v1::Cancellation& cancellation) = 0;
 
   // Takes no more work, lets running evaluations end for `grace`, then ends them without a record (the queue delivers
   // their work again). Called once, before destruction; the destructor calls it with no grace.

@@ -47,6 +47,14 @@ class FixedFramework final : public FrameworkSource {
   }
 };
 
+// Of the submission that NewWork makes up for it.
+event::v1::Cancellation CancellationOf(const std::string& evaluation) {
+  event::v1::Cancellation cancellation;
+  cancellation.set_submission_id("s-" + evaluation);
+  cancellation.add_evaluation_ids(evaluation);
+  return cancellation;
+}
+
 class EvaluatorTest : public ::testing::Test {
  protected:
   EvaluatorTest() : journal_(4), queue_({}) {
@@ -204,6 +212,28 @@ TEST_F(EvaluatorTest, EqualContentOfAPureEvaluatorIsNotEvaluatedAgain) {
   EXPECT_EQ(second.result_digest(), first.result_digest());
 }
 
+TEST_F(EvaluatorTest, EqualContentInOtherBytesOrOfAnotherSourceIsAnotherQuestion) {
+  StartServer();
+  const event::v1::Work asked =
+      NewWork("example_license", Upload({{"package.json", "{\"license\": \"MIT\"}\n"}}), "e1");
+  Give(asked);
+  ASSERT_EQ(FinishOf("e1").outcome(), Finished::SUCCEEDED);
+  launcher_.FailLaunches(absl::UnavailableError("no more processes"));
+  event::v1::Work moved = asked;
+  moved.set_evaluation_id("moved");
+  moved.set_blob_digest(Upload({{"package.json", "\n{\"license\": \"MIT\"}\n"}}));
+  event::v1::Work other_source = asked;
+  other_source.set_evaluation_id("other source");
+  other_source.set_source_key("another");
+  event::v1::Work other_rater = asked;
+  other_rater.set_evaluation_id("other rater");
+  other_rater.set_rater_key("another");
+  for (const event::v1::Work& work : {moved, other_source, other_rater}) {
+    Give(work);
+    EXPECT_EQ(FinishOf(work.evaluation_id()).outcome(), Finished::PLATFORM_FAULT) << "what was kept is not its answer";
+  }
+}
+
 TEST_F(EvaluatorTest, AnArchiveThatIsNoneIsTheSubmissionsFault) {
   StartServer();
   Give(NewWork("example_license", blob::Put(blobs_, owner_, "no archive")->ToString()));
@@ -272,7 +302,7 @@ TEST_F(EvaluatorTest, CancellingEndsWhatRuns) {
       }
       return false;
     });
-    server_->Cancel(absl::StrCat("s-", what));
+    server_->Cancel(CancellationOf(what));
     EXPECT_EQ(FinishOf(what).outcome(), Finished::CANCELLED);
   }
 }
@@ -316,16 +346,44 @@ TEST_F(EvaluatorTest, NoMorePluginsRunThanThereAreSlotsAndWaitingCanBeCancelled)
     if (!fact.has_attempt_progress() || fact.attempt_progress().evaluation_id() != "second") continue;
     EXPECT_EQ(fact.attempt_progress().phase(), "") << "it only waits";
   }
-  server_->Cancel("s-second");
+  server_->Cancel(CancellationOf("second"));
   EXPECT_EQ(FinishOf("second").outcome(), Finished::CANCELLED);
-  server_->Cancel("s-first");
+  server_->Cancel(CancellationOf("first"));
   EXPECT_EQ(FinishOf("first").outcome(), Finished::CANCELLED);
 }
 
 TEST_F(EvaluatorTest, CancelledWorkThatComesLaterDoesNotRun) {
   StartServer();
-  server_->Cancel("s-e1");
+  server_->Cancel(CancellationOf("e1"));
   Give(NewWork("misbehaving", "sha256:none", "e1"));
+  EXPECT_EQ(FinishOf("e1").outcome(), Finished::CANCELLED);
+}
+
+TEST_F(EvaluatorTest, ARerunOfACancelledSubmissionRunsWhateverOrderTheCancelArrivesIn) {
+  StartServer();
+  const std::string blob = Upload({{"package.json", "{\"license\": \"MIT\"}\n"}});
+  event::v1::Work running = NewWork("misbehaving", Upload({{"do", "wait"}}), "rerun that runs");
+  running.set_submission_id("s-e1");
+  Give(running);
+  WaitFor([&] { return !Facts().empty() && Facts().back().has_attempt_progress(); });
+  server_->Cancel(CancellationOf("e1"));
+  event::v1::Work later = NewWork("example_license", blob, "rerun that comes later");
+  later.set_submission_id("s-e1");
+  later.set_lane("fast");
+  Give(later);
+  EXPECT_EQ(FinishOf("rerun that comes later").outcome(), Finished::SUCCEEDED);
+  for (const event::v1::Envelope& fact : Facts()) {
+    EXPECT_NE(fact.evaluation_finished().evaluation_id(), "rerun that runs") << "nobody cancelled it";
+  }
+}
+
+TEST_F(EvaluatorTest, ACancelThatNamesNoEvaluationEndsWhatRunsOfTheSubmission) {
+  StartServer();
+  Give(NewWork("misbehaving", Upload({{"do", "wait"}}), "e1"));
+  WaitFor([&] { return !Facts().empty() && Facts().back().has_attempt_progress(); });
+  event::v1::Cancellation all;
+  all.set_submission_id("s-e1");
+  server_->Cancel(all);
   EXPECT_EQ(FinishOf("e1").outcome(), Finished::CANCELLED);
 }
 
@@ -394,8 +452,9 @@ TEST(WorkIntake, TakesAndGivesBackSlots) {
 TEST(WorkIntake, KnowsCancelledAndExpiredWork) {
   WorkIntake intake({{"fast", 2}});
   const absl::Time now = absl::FromUnixSeconds(1000);
-  intake.Cancel("gone");
-  EXPECT_EQ(intake.Offer("fast", Attempt("a", 1, "gone"), now), WorkIntake::Decision::kCancelled);
+  intake.Cancel(CancellationOf("gone"));
+  EXPECT_EQ(intake.Offer("fast", Attempt("gone"), now), WorkIntake::Decision::kCancelled);
+  EXPECT_EQ(intake.Offer("fast", Attempt("gone", 2), now), WorkIntake::Decision::kCancelled);
   event::v1::Work late = Attempt("b");
   late.mutable_deadline()->set_seconds(1000);
   EXPECT_EQ(intake.Offer("fast", late, now), WorkIntake::Decision::kExpired);

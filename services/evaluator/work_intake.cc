@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/evaluator/work_intake.h"
 
+#include <algorithm>
+
 namespace assay::evaluator {
 namespace {
 
@@ -31,7 +33,7 @@ WorkIntake::Decision WorkIntake::Offer(const std::string& lane, const event::v1:
   if (running_.count(attempt) > 0 || ended_.count(attempt) > 0) return Decision::kDuplicate;
   if (work.has_deadline() && ToTime(work.deadline()) <= now) return Decision::kExpired;
   if (work.has_capability_expiry() && ToTime(work.capability_expiry()) <= now) return Decision::kExpired;
-  if (IsCancelled(work.submission_id())) return Decision::kCancelled;
+  if (cancelled_.count(work.evaluation_id()) > 0) return Decision::kCancelled;
   running_.insert(attempt);
   --free_[lane];
   return Decision::kStart;
@@ -44,6 +46,14 @@ void WorkIntake::Ended(const std::string& lane, const event::v1::Work& work) {
   Remember(attempt, ended_, ended_order_);
 }
 
-void WorkIntake::Cancel(const std::string& submission_id) { Remember(submission_id, cancelled_, cancelled_order_); }
+void WorkIntake::Cancel(const event::v1::Cancellation& cancellation) {
+  for (const std::string& id : cancellation.evaluation_ids()) Remember(id, cancelled_, cancelled_order_);
+}
+
+bool IsCancelledBy(const event::v1::Work& work, const event::v1::Cancellation& cancellation) {
+  const auto& ids = cancellation.evaluation_ids();
+  if (ids.empty()) return work.submission_id() == cancellation.submission_id();
+  return std::find(ids.begin(), ids.end(), work.evaluation_id()) != ids.end();
+}
 
 }  // namespace assay::evaluator

@@ -10,6 +10,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "assay/event/v1/announcement.pb.h"
 #include "assay/event/v1/work.pb.h"
 
 namespace assay::evaluator {
@@ -21,7 +22,7 @@ class WorkIntake {
   enum class Decision {
     kStart,      // run it, then call Ended
     kDuplicate,  // that very attempt runs already or ran lately: done at once, without a record
-    kCancelled,  // its submission was cancelled: finish it as CANCELLED
+    kCancelled,  // its evaluation was cancelled: finish it as CANCELLED
     kExpired,    // its deadline or its capability is over: done at once, the shard has moved on
   };
 
@@ -33,9 +34,9 @@ class WorkIntake {
   // kStart takes a slot of the lane until Ended.
   Decision Offer(const std::string& lane, const event::v1::Work& work, absl::Time now);
   void Ended(const std::string& lane, const event::v1::Work& work);
-  // Remembers the submission, so that work that comes later is not started either. The last 10,000 are known.
-  void Cancel(const std::string& submission_id);
-  bool IsCancelled(const std::string& submission_id) const { return cancelled_.count(submission_id) > 0; }
+  // Remembers the evaluations, so that work that comes later is not started either; what a rerun of the submission made
+  // is. The last 10,000 are known.
+  void Cancel(const event::v1::Cancellation& cancellation);
   size_t running() const { return running_.size(); }
 
  private:
@@ -49,5 +50,8 @@ class WorkIntake {
   std::set<std::string> cancelled_;
   std::deque<std::string> cancelled_order_;
 };
+
+// Whether that attempt, which runs or waits, is to end.
+bool IsCancelledBy(const event::v1::Work& work, const event::v1::Cancellation& cancellation);
 
 }  // namespace assay::evaluator

@@ -160,7 +160,7 @@ absl::Status Server::Parts::OpenShards() {
   options.frameworks = readiness::Catalog::BuiltIn().frameworks();
   if (!read_only()) {
     ASSAY_ASSIGN_OR_RETURN(options.capability_key, keys->Secret("capability"));
-    options.cancel = [this](absl::string_view submission_id) { evaluator->Cancel(submission_id); };
+    options.cancel = [this](const event::v1::Cancellation& cancellation) { evaluator->Cancel(cancellation); };
   }
   ASSAY_ASSIGN_OR_RETURN(aggregator,
                          aggregator::Server::Create(std::move(options), log.get(), queue.get(), *blobs, clock));

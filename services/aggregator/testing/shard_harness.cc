@@ -50,11 +50,16 @@ std::vector<std::string> FakeDomain::BehavioursOf(absl::string_view, absl::strin
 
 std::vector<store::Table> ShardHarness::ShardTablesOf() { return ShardTables(); }
 
-ShardHarness::ShardHarness()
+ShardHarness::ShardHarness(uint32_t state_version)
     : context_{&domain_, "a key of this shard", "log-1", 4},
       store_(ShardTables()),
       rows_(store_),
-      now_(absl::UnixEpoch() + absl::Hours(24 * 365 * 50)) {}
+      now_(absl::UnixEpoch() + absl::Hours(24 * 365 * 50)) {
+  if (state_version == 0) return;
+  event::v1::Envelope version;
+  version.mutable_state_version()->set_version(state_version);
+  Feed(std::move(version));
+}
 
 event::v1::Envelope ShardHarness::Event(const std::string& candidate) {
   event::v1::Envelope envelope;

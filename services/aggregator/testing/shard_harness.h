@@ -36,7 +36,8 @@ inline constexpr char kPersonalName[] = "Ada Lovelace";
 // A shard over a store in memory and the journal it was fed. Time moves one second with each event.
 class ShardHarness {
  public:
-  ShardHarness();
+  // Under the rules of that state version; 0: of a journal that names none.
+  explicit ShardHarness(uint32_t state_version = kStateVersion);
 
   // The envelope of a candidate's event, stamped with the next time.
   event::v1::Envelope Event(const std::string& candidate = "candidate");
