@@ -217,8 +217,11 @@ TEST_F(EvaluatorTest, EqualContentInOtherBytesOrOfAnotherSourceIsAnotherQuestion
   const event::v1::Work asked =
       NewWork("example_license", Upload({{"package.json", "{\"license\": \"MIT\"}\n"}}), "e1");
   Give(asked);
-  ASSERT_EQ(FinishOf("e1").outcome(), Finished::SUCCEEDED);
-  launcher_.FailLaunches(absl::UnavailableError("no more processes"));
+  ASSERT_GT(FinishOf("e1").cpu_seconds(), 0);
+  event::v1::Work same = asked;
+  same.set_evaluation_id("same");
+  Give(same);
+  ASSERT_EQ(FinishOf("same").cpu_seconds(), 0) << "what is kept costs nothing";
   event::v1::Work moved = asked;
   moved.set_evaluation_id("moved");
   moved.set_blob_digest(Upload({{"package.json", "\n{\"license\": \"MIT\"}\n"}}));
@@ -230,7 +233,7 @@ TEST_F(EvaluatorTest, EqualContentInOtherBytesOrOfAnotherSourceIsAnotherQuestion
   other_rater.set_rater_key("another");
   for (const event::v1::Work& work : {moved, other_source, other_rater}) {
     Give(work);
-    EXPECT_EQ(FinishOf(work.evaluation_id()).outcome(), Finished::PLATFORM_FAULT) << "what was kept is not its answer";
+    EXPECT_GT(FinishOf(work.evaluation_id()).cpu_seconds(), 0) << work.evaluation_id() << " got another one's answer";
   }
 }
 

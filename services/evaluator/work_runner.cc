@@ -50,14 +50,15 @@ bool Asks(const plugin::v1::Manifest& manifest, absl::string_view extension) {
          absl::c_linear_search(manifest.needs().optional(), extension);
 }
 
-// Everything a pure evaluator's result can depend on. Not the candidate: equal content is equal content; the evidence
-// is written for each owner anew.
+// Everything a pure evaluator's result can depend on. The blob too, not its content alone: a document is cited by its
+// lines. Not the candidate: equal content is equal content; the evidence is written for each owner anew.
 std::string CacheKey(const event::v1::Work& work) {
   std::vector<std::string> prior;
   for (const auto& [evaluator, digest] : work.prior_results()) prior.push_back(absl::StrCat(evaluator, "=", digest));
   absl::c_sort(prior);
-  return absl::StrJoin({work.digest(), work.plugin_digest(), work.evaluator(), work.framework_digest(),
-                        Parameters(work), work.base_blob_digest(), work.task_blob_digest(), absl::StrJoin(prior, ",")},
+  return absl::StrJoin({work.digest(), work.blob_digest(), work.plugin_digest(), work.evaluator(),
+                        work.framework_digest(), Parameters(work), work.base_blob_digest(), work.task_blob_digest(),
+                        work.rater_key(), work.rater_role(), work.source_key(), absl::StrJoin(prior, ",")},
                        "|");
 }
 
