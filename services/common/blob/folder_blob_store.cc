@@ -2,6 +2,7 @@
 #include "services/common/blob/folder_blob_store.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr char kIncoming[] = ".incoming";
 constexpr char kRemoved[] = ".removed";
+constexpr char kNamesLock[] = ".names.lock";
 constexpr size_t kMaxVerified = 10000;
 constexpr size_t kMaxDurable = 10000;
 // Room is reserved and the disk is looked at in steps, not for every chunk.
@@ -76,6 +78,31 @@ absl::StatusOr<std::vector<std::string>> Names(const std::string& path) {
 
 }  // namespace
 
+// No other thread changes names meanwhile, nor, in a shared folder, another process.
+class ABSL_SCOPED_LOCKABLE FolderBlobStore::NamesLock {
+ public:
+  explicit NamesLock(FolderBlobStore& store) ABSL_EXCLUSIVE_LOCK_FUNCTION(store.names_mutex_) : store_(store) {
+    store_.names_mutex_.Lock();
+    if (!store_.is_shared()) return;
+    while (::flock(store_.names_lock_.get(), LOCK_EX) != 0) {
+      if (errno == EINTR) continue;
+      status_ = ErrnoStatus(errno, absl::StrCat("lock ", store_.options_.path));
+      return;
+    }
+  }
+  NamesLock(const NamesLock&) = delete;
+  NamesLock& operator=(const NamesLock&) = delete;
+  ~NamesLock() ABSL_UNLOCK_FUNCTION() {
+    if (store_.is_shared()) (void)::flock(store_.names_lock_.get(), LOCK_UN);
+    store_.names_mutex_.Unlock();
+  }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  FolderBlobStore& store_;
+  absl::Status status_;
+};
+
 class FolderBlobStore::FileWriter final : public Writer {
  public:
   FileWriter(FolderBlobStore& store, Owner owner, uint64_t max_bytes, std::string path, UniqueFd fd)
@@ -83,9 +110,7 @@ class FolderBlobStore::FileWriter final : public Writer {
 
   ~FileWriter() override {
     if (!published_) ::unlink(path_.c_str());
-    // What was published keeps its bytes; the part reserved beyond it goes back.
-    store_.Release(published_ ? reserved_ - written_ : reserved_);
-    store_.WriterGone();
+    store_.WriterGone(owner_.tenant, reserved_, published_ ? written_ : 0);
   }
 
   absl::Status Append(absl::string_view chunk) override {
@@ -111,7 +136,7 @@ class FolderBlobStore::FileWriter final : public Writer {
     if (written_ + chunk.size() > reserved_) {
       const uint64_t wanted = std::max(written_ + chunk.size() - reserved_,
                                        std::min(kReserveStep, max_bytes_ - reserved_));
-      ASSAY_RETURN_IF_ERROR(store_.Reserve(wanted));
+      ASSAY_RETURN_IF_ERROR(store_.Reserve(owner_.tenant, wanted));
       reserved_ += wanted;
     }
     hasher_.Update(chunk);
@@ -148,14 +173,24 @@ absl::StatusOr<std::unique_ptr<FolderBlobStore>> FolderBlobStore::Open(FolderBlo
     return store;
   }
   ASSAY_RETURN_IF_ERROR(MakeDirectories(path));
+  if (store->is_shared()) ASSAY_RETURN_IF_ERROR(store->OpenShared());
   ASSAY_RETURN_IF_ERROR(store->RemoveLeftovers());
-  ASSAY_RETURN_IF_ERROR(store->CountUsed());
+  ASSAY_RETURN_IF_ERROR(store->Recount());
   return store;
+}
+
+absl::Status FolderBlobStore::OpenShared() {
+  for (const char* name : {kIncoming, kRemoved}) {
+    ASSAY_RETURN_IF_ERROR(MakeDurableDirectory(absl::StrCat(options_.path, "/", name)));
+  }
+  const std::string path = absl::StrCat(options_.path, "/", kNamesLock);
+  names_lock_ = UniqueFd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  return names_lock_.is_open() ? absl::OkStatus() : ErrnoStatus(errno, absl::StrCat("create ", path));
 }
 
 absl::Status FolderBlobStore::RemoveLeftovers() {
   for (const char* name : {kIncoming, kRemoved}) {
-    const std::string folder = absl::StrCat(options_.path, "/", name);
+    const std::string folder = TemporaryFolder(name);
     std::error_code error;
     fs::remove_all(folder, error);
     if (error) return ErrnoStatus(error.value(), absl::StrCat("remove ", folder));
@@ -164,15 +199,22 @@ absl::Status FolderBlobStore::RemoveLeftovers() {
   return absl::OkStatus();
 }
 
-absl::Status FolderBlobStore::CountUsed() {
+absl::Status FolderBlobStore::Recount() {
   ASSAY_ASSIGN_OR_RETURN(const std::vector<Owner> owners, Owners());
-  uint64_t used = 0;
+  uint64_t stored = 0;
+  absl::flat_hash_map<std::string, uint64_t> by_tenant;
   for (const Owner& owner : owners) {
     ASSAY_ASSIGN_OR_RETURN(const std::vector<BlobInfo> blobs, List(owner));
-    for (const BlobInfo& blob : blobs) used += blob.size;
+    for (const BlobInfo& blob : blobs) {
+      stored += blob.size;
+      by_tenant[owner.tenant] += blob.size;
+    }
   }
   absl::MutexLock lock(&mutex_);
-  used_bytes_ = used;
+  total_.used = stored + total_.writing;
+  absl::erase_if(by_tenant_, [](const auto& entry) { return entry.second.writing == 0; });
+  for (auto& [tenant, usage] : by_tenant_) usage.used = usage.writing;
+  for (const auto& [tenant, bytes] : by_tenant) by_tenant_[tenant].used += bytes;
   return absl::OkStatus();
 }
 
@@ -184,8 +226,12 @@ std::string FolderBlobStore::BlobPath(const Owner& owner, const Digest& digest) 
   return absl::StrCat(OwnerPath(owner), "/", digest.ToHex());
 }
 
+std::string FolderBlobStore::TemporaryFolder(absl::string_view name) const {
+  return absl::StrCat(options_.path, "/", name, is_shared() ? "/" : "", options_.shared_as);
+}
+
 std::string FolderBlobStore::NewTemporary(absl::string_view folder) const {
-  return absl::StrCat(options_.path, "/", folder, "/", Base32(RandomBytes(16)));
+  return absl::StrCat(TemporaryFolder(folder), "/", Base32(RandomBytes(16)));
 }
 
 absl::Status FolderBlobStore::CheckWritable() const {
@@ -200,25 +246,53 @@ absl::Status FolderBlobStore::CheckFreeSpace() const {
                                                    options_.min_free_bytes, " needed"));
 }
 
-absl::Status FolderBlobStore::Reserve(uint64_t bytes) {
+uint64_t FolderBlobStore::LimitOf(absl::string_view tenant) const {
+  const auto own = options_.max_bytes_of_tenant.find(tenant);
+  return own == options_.max_bytes_of_tenant.end() ? options_.max_tenant_bytes : own->second;
+}
+
+absl::Status FolderBlobStore::Reserve(const std::string& tenant, uint64_t bytes) {
   ASSAY_RETURN_IF_ERROR(CheckFreeSpace());
   absl::MutexLock lock(&mutex_);
-  if (bytes > options_.max_bytes - std::min(used_bytes_, options_.max_bytes)) {
+  if (bytes > options_.max_bytes - std::min(total_.used, options_.max_bytes)) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("blob store: ", used_bytes_, " of ", options_.max_bytes, " bytes are used"));
+        absl::StrCat("blob store: ", total_.used, " of ", options_.max_bytes, " bytes are used"));
   }
-  used_bytes_ += bytes;
+  Usage& usage = by_tenant_[tenant];
+  const uint64_t limit = LimitOf(tenant);
+  if (bytes > limit - std::min(usage.used, limit)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("blob store: tenant ", tenant, " uses ", usage.used, " of its ", limit, " bytes"));
+  }
+  for (Usage* account : {&total_, &usage}) {
+    account->used += bytes;
+    account->writing += bytes;
+  }
   return absl::OkStatus();
 }
 
-void FolderBlobStore::Release(uint64_t bytes) {
+void FolderBlobStore::Release(const std::string& tenant, uint64_t bytes) {
   absl::MutexLock lock(&mutex_);
-  used_bytes_ -= std::min(bytes, used_bytes_);
+  for (Usage* account : {&total_, &by_tenant_[tenant]}) account->used -= std::min(bytes, account->used);
 }
 
-void FolderBlobStore::WriterGone() {
+void FolderBlobStore::WriterGone(const std::string& tenant, uint64_t reserved, uint64_t stored) {
   absl::MutexLock lock(&mutex_);
   --writers_;
+  for (Usage* account : {&total_, &by_tenant_[tenant]}) {
+    account->writing -= std::min(reserved, account->writing);
+    account->used -= std::min(reserved - stored, account->used);
+  }
+}
+
+absl::Status FolderBlobStore::HasRoom(absl::string_view tenant) const {
+  absl::MutexLock lock(&mutex_);
+  const auto usage = by_tenant_.find(tenant);
+  const uint64_t used = usage == by_tenant_.end() ? 0 : usage->second.used;
+  const uint64_t limit = LimitOf(tenant);
+  if (used < limit - limit / 8) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("blob store: tenant ", tenant, " uses ", used, " of its ", limit,
+                                                   " bytes; new work needs an eighth of them free"));
 }
 
 absl::StatusOr<std::unique_ptr<Writer>> FolderBlobStore::Create(const Owner& owner, uint64_t max_bytes) {
@@ -259,6 +333,8 @@ absl::Status FolderBlobStore::SyncNames(const Owner& owner, uint64_t deletions) 
       if (durable_folders_.contains(name.string())) continue;
     }
     ASSAY_RETURN_IF_ERROR(SyncDirectory(name.parent_path()));
+    // Of a shared folder another process may remove the candidate, and a third one bring it back.
+    if (is_shared() && name == folder) continue;
     absl::MutexLock lock(&mutex_);
     if (deletions != deletions_) continue;
     if (durable_folders_.size() >= kMaxDurable) durable_folders_.clear();
@@ -278,7 +354,8 @@ absl::Status FolderBlobStore::Publish(const std::string& temporary, int fd, cons
   if (::fsync(fd) != 0) return ErrnoStatus(errno, absl::StrCat("fsync ", temporary));
   uint64_t deletions = 0;
   {
-    absl::MutexLock names_lock(&names_mutex_);
+    NamesLock names_lock(*this);
+    ASSAY_RETURN_IF_ERROR(names_lock.status());
     {
       absl::MutexLock lock(&mutex_);
       deletions = deletions_;
@@ -289,7 +366,7 @@ absl::Status FolderBlobStore::Publish(const std::string& temporary, int fd, cons
     // An older copy is replaced and not kept, because this one was just hashed.
     const absl::StatusOr<struct stat> replaced = StatFile(path);
     if (::rename(temporary.c_str(), path.c_str()) != 0) return ErrnoStatus(errno, absl::StrCat("rename to ", path));
-    if (replaced.ok()) Release(static_cast<uint64_t>(replaced->st_size));
+    if (replaced.ok()) Release(owner.tenant, static_cast<uint64_t>(replaced->st_size));
   }
   // Without the lock, so that the disk serves writers that come together with one flush.
   return SyncNames(owner, deletions);
@@ -375,12 +452,13 @@ absl::Status FolderBlobStore::Delete(const Owner& owner, const Digest& digest) {
 
 absl::Status FolderBlobStore::DeleteIfOlder(const Owner& owner, const Digest& digest, absl::Time when) {
   ASSAY_RETURN_IF_ERROR(CheckWritable());
-  absl::MutexLock names_lock(&names_mutex_);
+  NamesLock names_lock(*this);
+  ASSAY_RETURN_IF_ERROR(names_lock.status());
   ASSAY_ASSIGN_OR_RETURN(const BlobInfo info, Stat(owner, digest));
   if (info.modify_time >= when) return absl::FailedPreconditionError("the blob was stored again");
   const std::string path = BlobPath(owner, digest);
   if (::unlink(path.c_str()) != 0) return ErrnoStatus(errno, absl::StrCat("remove ", path));
-  Release(info.size);
+  Release(owner.tenant, info.size);
   return SyncDirectory(OwnerPath(owner));
 }
 
@@ -389,13 +467,14 @@ absl::Status FolderBlobStore::DeleteAll(const Owner& owner) {
   ASSAY_RETURN_IF_ERROR(CheckWritable());
   const std::string removed = NewTemporary(kRemoved);
   {
-    absl::MutexLock names_lock(&names_mutex_);
+    NamesLock names_lock(*this);
+    ASSAY_RETURN_IF_ERROR(names_lock.status());
     ASSAY_ASSIGN_OR_RETURN(const std::vector<BlobInfo> blobs, List(owner));
     // The name goes at once and for all blobs together; the bytes follow, and if they do not, at the next start.
     if (::rename(OwnerPath(owner).c_str(), removed.c_str()) != 0) {
       return errno == ENOENT ? absl::OkStatus() : ErrnoStatus(errno, absl::StrCat("remove ", OwnerPath(owner)));
     }
-    for (const BlobInfo& blob : blobs) Release(blob.size);
+    for (const BlobInfo& blob : blobs) Release(owner.tenant, blob.size);
     {
       absl::MutexLock lock(&mutex_);
       ++deletions_;
@@ -410,7 +489,7 @@ absl::Status FolderBlobStore::DeleteAll(const Owner& owner) {
 
 uint64_t FolderBlobStore::used_bytes() const {
   absl::MutexLock lock(&mutex_);
-  return used_bytes_;
+  return total_.used;
 }
 
 }  // namespace assay::blob

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,8 +24,14 @@ struct FolderBlobStoreOptions {
   // Holds <tenant>/<candidate_key>/<64 hex digits>, and in ".incoming" and ".removed" what is being written and
   // deleted.
   std::string path;
+  // Not empty: other processes, on this machine or others, write the folder too, each under a name of its own
+  // ([a-z0-9-]); flock must work on it across them. What they store is noticed by Recount() alone.
+  std::string shared_as;
   // All blobs together, and what is being written.
   uint64_t max_bytes = uint64_t{20} << 30;
+  // The same of one tenant, and of those that have a limit of their own.
+  uint64_t max_tenant_bytes = std::numeric_limits<uint64_t>::max();
+  std::map<std::string, uint64_t, std::less<>> max_bytes_of_tenant;
   // New blobs are refused while the disk has less than this.
   uint64_t min_free_bytes = uint64_t{1} << 30;
   // Blobs being written at once.
@@ -33,8 +41,8 @@ struct FolderBlobStoreOptions {
 
 // A BlobStore in a folder. Bytes are hashed while they arrive, flushed before they get their name, and hashed again
 // before they are read for the first time since the process started; a file that changed since (inode, size or times)
-// is hashed again. A crash leaves at most temporaries, which the next Open() removes. One process writes a folder at a
-// time (the data folder's owner). Thread-safe.
+// is hashed again. A crash leaves at most temporaries, which the next Open() under the same name removes. One process
+// writes a folder at a time, unless all that do open it with `shared_as`. Thread-safe.
 class FolderBlobStore final : public BlobStore {
  public:
   // `clock` gives modify times. NOT_FOUND: nothing there and read_only.
@@ -50,10 +58,16 @@ class FolderBlobStore final : public BlobStore {
   absl::Status DeleteIfOlder(const Owner& owner, const Digest& digest, absl::Time when) override;
   absl::Status DeleteAll(const Owner& owner) override;
 
+  // RESOURCE_EXHAUSTED: less than an eighth of what the tenant may store is left. New work ends there; what was
+  // accepted may use the rest.
+  absl::Status HasRoom(absl::string_view tenant) const;
+  // Looks at every name again; what is being written meanwhile may count twice until the next time. Blocks.
+  absl::Status Recount();
   uint64_t used_bytes() const;
 
  private:
   class FileWriter;
+  class NamesLock;
   // A file as it was when its content was verified.
   struct Verified {
     ino_t inode = 0;
@@ -66,14 +80,17 @@ class FolderBlobStore final : public BlobStore {
   FolderBlobStore(FolderBlobStoreOptions options, Clock& clock);
   std::string OwnerPath(const Owner& owner) const;
   std::string BlobPath(const Owner& owner, const Digest& digest) const;
+  std::string TemporaryFolder(absl::string_view name) const;
   std::string NewTemporary(absl::string_view folder) const;
   absl::Status CheckWritable() const;
+  bool is_shared() const { return !options_.shared_as.empty(); }
+  absl::Status OpenShared();
   absl::Status RemoveLeftovers();
-  absl::Status CountUsed();
+  uint64_t LimitOf(absl::string_view tenant) const;
 
-  // For writers: room for `bytes` more, and giving it back.
-  absl::Status Reserve(uint64_t bytes);
-  void Release(uint64_t bytes);
+  // For writers: room for `bytes` more. Release() takes stored bytes off the account.
+  absl::Status Reserve(const std::string& tenant, uint64_t bytes);
+  void Release(const std::string& tenant, uint64_t bytes);
   absl::Status CheckFreeSpace() const;
   // Flushes the file behind `fd`, gives it its name and flushes that.
   absl::Status Publish(const std::string& temporary, int fd, const Owner& owner, const Digest& digest);
@@ -82,7 +99,8 @@ class FolderBlobStore final : public BlobStore {
   // Makes the names in the candidate's folder durable, and the way to it. `deletions` is what it was when they were
   // given.
   absl::Status SyncNames(const Owner& owner, uint64_t deletions);
-  void WriterGone();
+  // Of `reserved` bytes, `stored` became a blob.
+  void WriterGone(const std::string& tenant, uint64_t reserved, uint64_t stored);
 
   static Verified Fingerprint(const struct stat& info);
   bool IsVerified(const std::string& path, const Verified& fingerprint) const;
@@ -90,10 +108,18 @@ class FolderBlobStore final : public BlobStore {
 
   const FolderBlobStoreOptions options_;
   Clock& clock_;
-  // Held while names change, so that accounting and names agree.
+  // Held while names change, so that accounting and names agree; with it, in a shared folder, the lock of names_lock_.
   absl::Mutex names_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  // Of a shared folder; constant once open.
+  UniqueFd names_lock_;
   mutable absl::Mutex mutex_;
-  uint64_t used_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  struct Usage {
+    // Of blobs and of what is being written.
+    uint64_t used = 0;
+    uint64_t writing = 0;
+  };
+  Usage total_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, Usage> by_tenant_ ABSL_GUARDED_BY(mutex_);
   size_t writers_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<std::string, Verified> verified_ ABSL_GUARDED_BY(mutex_);
   // Folders whose own names were flushed since the process started; any other one may be as new as the file in it.
