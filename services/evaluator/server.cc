@@ -80,8 +80,9 @@ class RunningServer final : public Server {
 
   const std::vector<OfferedPlugin>& plugins() const override { return plugins_; }
 
-  absl::StatusOr<Digest> ContentDigest(const blob::Owner& owner, const Digest& archive) override {
-    ASSAY_ASSIGN_OR_RETURN(const auto decoded, inputs_.Decode(owner, archive));
+  absl::StatusOr<Digest> ContentDigest(const blob::Owner& owner, const Digest& archive, absl::Time deadline) override {
+    ASSAY_ASSIGN_OR_RETURN(const auto decoded,
+                           inputs_.Decode(owner, archive, deadline - dependencies_.clock.TimeNow()));
     return decoded->pack.content_digest();
   }
 

@@ -105,8 +105,9 @@ class Server {
   virtual const std::vector<OfferedPlugin>& plugins() const = 0;
 
   // Content digest of an uploaded archive; blocks. The archive stays decoded for the evaluation that follows, as long as
-  // there is room. NOT_FOUND: no such blob; INVALID_ARGUMENT and RESOURCE_EXHAUSTED: the archive is unfit.
-  virtual absl::StatusOr<Digest> ContentDigest(const blob::Owner& owner, const Digest& archive) = 0;
+  // there is room. NOT_FOUND: no such blob; INVALID_ARGUMENT and RESOURCE_EXHAUSTED: the archive is unfit, or
+  // `deadline` came first.
+  virtual absl::StatusOr<Digest> ContentDigest(const blob::Owner& owner, const Digest& archive, absl::Time deadline) = 0;
 
   // Ends what runs or waits here of those evaluations, within 2 s; each attempt finishes as CANCELLED, and so does work
   // of them that comes later. Nothing there is fine. Whoever applies CancelRequested calls it, any number of times.

@@ -272,7 +272,7 @@ TEST_F(EvaluatorTest, ABlobStoreThatIsFullLeavesNoHalfResult) {
   StartServer();
   const std::string blob = Upload({{"package.json", "{}"}});
   // Stays decoded, so that only storing goes to the disk afterwards.
-  ASSERT_THAT(server_->ContentDigest(owner_, *Digest::Parse(blob)), IsOk());
+  ASSERT_THAT(server_->ContentDigest(owner_, *Digest::Parse(blob), absl::InfiniteFuture()), IsOk());
   blobs_.FailNext(absl::ResourceExhaustedError("disk quota"));
   Give(NewWork("example_license", blob, "e1"));
   const Finished finished = FinishOf("e1");

@@ -24,12 +24,15 @@ uint64_t PackBytes(const archive::Pack& pack) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const archive::DecodedArchive>> InputLoader::Decode(const blob::Owner& owner,
-                                                                                   const Digest& archive) {
+                                                                                   const Digest& archive,
+                                                                                   absl::Duration patience) {
   // Blobs belong to a candidate, and so does what is made of them.
   const std::string key = absl::StrCat(owner.tenant, "/", owner.candidate_key, "/", archive.ToHex());
   if (auto kept = packs_.Find(key)) return kept;
   ASSAY_ASSIGN_OR_RETURN(const UniqueFd blob, blobs_.Open(owner, archive));
-  ASSAY_ASSIGN_OR_RETURN(archive::DecodedArchive decoded, archive::DecodeArchive(launcher_, blob, decode_));
+  archive::DecodeOptions options = decode_;
+  options.wall = std::min(options.wall, std::max(patience, absl::Milliseconds(1)));
+  ASSAY_ASSIGN_OR_RETURN(archive::DecodedArchive decoded, archive::DecodeArchive(launcher_, blob, options));
   auto kept = std::make_shared<const archive::DecodedArchive>(std::move(decoded));
   packs_.Insert(key, kept, PackBytes(kept->pack));
   return kept;

@@ -47,7 +47,9 @@ class InputLoader {
   absl::StatusOr<SubmissionInputs> Load(const event::v1::Work& work);
   // An uploaded archive, decoded, or as it was decoded before; blocks. NOT_FOUND: no such blob; INVALID_ARGUMENT and
   // RESOURCE_EXHAUSTED: the archive is unfit; anything else is the platform's fault.
-  absl::StatusOr<std::shared_ptr<const archive::DecodedArchive>> Decode(const blob::Owner& owner, const Digest& archive);
+  // It is RESOURCE_EXHAUSTED as well when the decoder needs more than `patience`.
+  absl::StatusOr<std::shared_ptr<const archive::DecodedArchive>> Decode(const blob::Owner& owner, const Digest& archive,
+                                                                        absl::Duration patience = absl::InfiniteDuration());
 
   static constexpr char kSubmissionFault[] = "assay.evaluator/submission_fault";
 

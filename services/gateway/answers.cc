@@ -16,8 +16,11 @@
 namespace assay::gateway {
 namespace {
 
-absl::Time WaitUntil(const Backend& backend, absl::Time deadline) {
-  return std::min(deadline, backend.clock.TimeNow() + kReadWait);
+constexpr absl::Duration kWaitOfOneShard = absl::Seconds(1);
+
+// One of the shards that are asked one after the other: each has a moment, so that all together have an answer in time.
+ShardCall OneOfMany(const Backend& backend, const ShardCall& call) {
+  return {std::min(call.deadline, backend.clock.TimeNow() + kWaitOfOneShard), call.staleness};
 }
 
 absl::string_view OrMain(const std::string& assessment) {
@@ -44,25 +47,31 @@ void Count(const v1::Framework& framework, Message& message) {
 }  // namespace
 
 absl::StatusOr<v1::Submission> Answers::GetSubmission(const rpc::Identity& caller, const v1::GetSubmissionRequest& request,
-                                                      absl::Time deadline) const {
+                                                      const ShardCall& call) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   ASSAY_ASSIGN_OR_RETURN(Subject subject, SubjectOf(backend_, caller.tenant, request.candidate(), ""));
   ASSAY_RETURN_IF_ERROR(WaitForToken(backend_, request.read_token(), subject));
   shard::v1::GetSubmissionRequest get;
   *get.mutable_scope() = subject.scope;
+  get.mutable_scope()->set_consistency(request.consistency());
   get.set_id(request.id());
   const bool anywhere = request.candidate().empty() && request.read_token().empty();
-  for (uint32_t shard = anywhere ? 0 : subject.shard;; ++shard) {
+  const uint32_t first = anywhere ? 0 : subject.shard;
+  const uint32_t last = anywhere ? backend_.shards.count() - 1 : subject.shard;
+  // A shard that cannot be asked may be the one that has it.
+  absl::Status failure = absl::OkStatus();
+  for (uint32_t shard = first; shard <= last; ++shard) {
     absl::StatusOr<shard::v1::GetSubmissionResponse> found =
-        backend_.shards.GetSubmission(shard, get, WaitUntil(backend_, deadline));
+        backend_.shards.GetSubmission(shard, get, anywhere ? OneOfMany(backend_, call) : WithinReadWait(backend_, call));
     if (found.ok()) return std::move(*found->mutable_submission());
-    if (!anywhere || !absl::IsNotFound(found.status()) || shard + 1 >= backend_.shards.count()) return found.status();
+    if (failure.ok() || absl::IsNotFound(failure)) failure = found.status();
   }
+  return failure;
 }
 
 absl::StatusOr<v1::ListSubmissionsResponse> Answers::ListSubmissions(const rpc::Identity& caller,
                                                                      const v1::ListSubmissionsRequest& request,
-                                                                     absl::Time deadline) const {
+                                                                     const ShardCall& call) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   ASSAY_ASSIGN_OR_RETURN(Subject subject,
                          SubjectOf(backend_, caller.tenant, request.candidate(), request.assessment()));
@@ -70,6 +79,7 @@ absl::StatusOr<v1::ListSubmissionsResponse> Answers::ListSubmissions(const rpc::
   ASSAY_RETURN_IF_ERROR(WaitForToken(backend_, request.read_token(), subject));
   const int64_t wait_for_offset = subject.scope.wait_for_offset();
   const bool whole_tenant = request.candidate().empty();
+  subject.scope.set_consistency(request.consistency());
   const std::string query = absl::StrCat("submissions/", subject.candidate_key, "/", subject.scope.assessment_key());
   const int page_size = PageSizeOf(request.page_size());
 
@@ -86,7 +96,8 @@ absl::StatusOr<v1::ListSubmissionsResponse> Answers::ListSubmissions(const rpc::
     *list.mutable_scope() = subject.scope;
     list.mutable_scope()->set_wait_for_offset(shard == subject.shard ? wait_for_offset : -1);
     absl::StatusOr<shard::v1::ListSubmissionsResponse> page =
-        backend_.shards.ListSubmissions(shard, list, WaitUntil(backend_, deadline));
+        backend_.shards.ListSubmissions(shard, list,
+                                        whole_tenant ? OneOfMany(backend_, call) : WithinReadWait(backend_, call));
     if (!page.ok() && !whole_tenant) return page.status();
     if (!page.ok()) {
       response.add_missing_shards(shard);
@@ -107,20 +118,20 @@ absl::StatusOr<v1::ListSubmissionsResponse> Answers::ListSubmissions(const rpc::
 }
 
 absl::StatusOr<v1::Assessment> Answers::GetAssessment(const rpc::Identity& caller, const v1::GetAssessmentRequest& request,
-                                                      absl::Time deadline) const {
+                                                      const ShardCall& call) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   ASSAY_ASSIGN_OR_RETURN(const Subject subject,
                          SubjectOf(backend_, caller.tenant, request.candidate(), OrMain(request.id())));
   shard::v1::GetAssessmentRequest get;
   *get.mutable_scope() = subject.scope;
   ASSAY_ASSIGN_OR_RETURN(shard::v1::AssessmentEntry entry,
-                         backend_.shards.GetAssessment(subject.shard, get, WaitUntil(backend_, deadline)));
+                         backend_.shards.GetAssessment(subject.shard, get, WithinReadWait(backend_, call)));
   return std::move(*entry.mutable_assessment());
 }
 
 absl::StatusOr<v1::ListAssessmentsResponse> Answers::ListAssessments(const rpc::Identity& caller,
                                                                      const v1::ListAssessmentsRequest& request,
-                                                                     absl::Time deadline) const {
+                                                                     const ShardCall& call) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   ASSAY_ASSIGN_OR_RETURN(const Subject subject, SubjectOf(backend_, caller.tenant, request.candidate(), ""));
   const std::string query = absl::StrCat("assessments/", subject.candidate_key);
@@ -132,7 +143,7 @@ absl::StatusOr<v1::ListAssessmentsResponse> Answers::ListAssessments(const rpc::
     ASSAY_ASSIGN_OR_RETURN(*list.mutable_after(), DecodeNameToken(*subject.names, query, request.page_token()));
   }
   ASSAY_ASSIGN_OR_RETURN(shard::v1::ListAssessmentsResponse page,
-                         backend_.shards.ListAssessments(subject.shard, list, WaitUntil(backend_, deadline)));
+                         backend_.shards.ListAssessments(subject.shard, list, WithinReadWait(backend_, call)));
   v1::ListAssessmentsResponse response;
   for (auto& entry : *page.mutable_assessments()) *response.add_assessments() = std::move(*entry.mutable_assessment());
   if (page.assessments_size() == page_size) {
@@ -151,15 +162,16 @@ std::string ReadinessNames(const std::string& candidate, absl::string_view asses
 
 absl::StatusOr<std::vector<std::string>> Answers::GetReadiness(const rpc::Identity& caller,
                                                                const v1::GetReadinessRequest& request,
-                                                               absl::Time deadline) const {
+                                                               const ShardCall& call) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   ASSAY_ASSIGN_OR_RETURN(Subject subject,
                          SubjectOf(backend_, caller.tenant, request.candidate(), OrMain(request.assessment())));
   ASSAY_RETURN_IF_ERROR(WaitForToken(backend_, request.read_token(), subject));
   shard::v1::GetReadinessRequest get;
   *get.mutable_scope() = subject.scope;
+  get.mutable_scope()->set_consistency(request.consistency());
   ASSAY_ASSIGN_OR_RETURN(std::string record,
-                         backend_.shards.GetReadiness(subject.shard, get, WaitUntil(backend_, deadline)));
+                         backend_.shards.GetReadiness(subject.shard, get, WithinReadWait(backend_, call)));
   std::vector<std::string> pieces;
   pieces.push_back(std::move(record));
   pieces.push_back(ReadinessNames(request.candidate(), OrMain(request.assessment())));
@@ -168,17 +180,24 @@ absl::StatusOr<std::vector<std::string>> Answers::GetReadiness(const rpc::Identi
 
 absl::StatusOr<v1::EvaluationReport> Answers::GetReport(const rpc::Identity& caller,
                                                         const v1::GetEvaluationReportRequest& request,
-                                                        absl::Time deadline) const {
+                                                        const ShardCall& call) const {
+  return ReadReport(caller, request, v1::CONSISTENCY_UNSPECIFIED, call);
+}
+
+absl::StatusOr<v1::EvaluationReport> Answers::ReadReport(const rpc::Identity& caller,
+                                                         const v1::GetEvaluationReportRequest& request,
+                                                         v1::Consistency consistency, const ShardCall& call) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   ASSAY_ASSIGN_OR_RETURN(Subject subject,
                          SubjectOf(backend_, caller.tenant, request.candidate(), OrMain(request.assessment())));
   ASSAY_RETURN_IF_ERROR(WaitForToken(backend_, request.read_token(), subject));
   shard::v1::GetReportRequest get;
   *get.mutable_scope() = subject.scope;
+  get.mutable_scope()->set_consistency(consistency);
   get.set_for_candidate(request.audience() == v1::GetEvaluationReportRequest::CANDIDATE);
   get.set_full(request.full());
   ASSAY_ASSIGN_OR_RETURN(v1::EvaluationReport report,
-                         backend_.shards.GetReport(subject.shard, get, WaitUntil(backend_, deadline)));
+                         backend_.shards.GetReport(subject.shard, get, WithinReadWait(backend_, call)));
   // What an evaluation ran into comes first; what the machine lacks in general follows.
   const v1::ServerInfo info = backend_.server_info();
   for (const v1::PlatformLimit& limit : info.limits()) {
@@ -192,20 +211,20 @@ absl::StatusOr<v1::EvaluationReport> Answers::GetReport(const rpc::Identity& cal
 
 absl::StatusOr<v1::ExplainReadinessResponse> Answers::Explain(const rpc::Identity& caller,
                                                               const v1::ExplainReadinessRequest& request,
-                                                              absl::Time deadline) const {
+                                                              const ShardCall& call) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   v1::GetEvaluationReportRequest get;
   get.set_candidate(request.candidate());
   get.set_assessment(request.assessment());
   get.set_read_token(request.read_token());
   get.set_full(true);
-  ASSAY_ASSIGN_OR_RETURN(v1::EvaluationReport report, GetReport(caller, get, deadline));
+  ASSAY_ASSIGN_OR_RETURN(v1::EvaluationReport report, ReadReport(caller, get, request.consistency(), call));
   return CutToId(std::move(report), request.id());
 }
 
 absl::StatusOr<v1::ListDecisionsResponse> Answers::ListDecisions(const rpc::Identity& caller,
                                                                  const v1::ListDecisionsRequest& request,
-                                                                 absl::Time deadline) const {
+                                                                 const ShardCall& call) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   ASSAY_ASSIGN_OR_RETURN(const Subject subject,
                          SubjectOf(backend_, caller.tenant, request.candidate(), request.assessment()));
@@ -218,7 +237,7 @@ absl::StatusOr<v1::ListDecisionsResponse> Answers::ListDecisions(const rpc::Iden
     ASSAY_ASSIGN_OR_RETURN(*list.mutable_after(), DecodePageToken(*subject.names, query, request.page_token()));
   }
   ASSAY_ASSIGN_OR_RETURN(shard::v1::ListDecisionsResponse page,
-                         backend_.shards.ListDecisions(subject.shard, list, WaitUntil(backend_, deadline)));
+                         backend_.shards.ListDecisions(subject.shard, list, WithinReadWait(backend_, call)));
   v1::ListDecisionsResponse response;
   for (auto& entry : *page.mutable_entries()) *response.add_decisions() = std::move(*entry.mutable_decision());
   if (page.entries_size() == page_size) {
@@ -228,14 +247,14 @@ absl::StatusOr<v1::ListDecisionsResponse> Answers::ListDecisions(const rpc::Iden
 }
 
 absl::StatusOr<Answers::OpenEvidence> Answers::GetEvidence(const rpc::Identity& caller, const v1::GetEvidenceRequest& request,
-                                                           absl::Time deadline) const {
+                                                           const ShardCall& call) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   ASSAY_ASSIGN_OR_RETURN(const Subject subject, SubjectOf(backend_, caller.tenant, request.candidate(), ""));
   shard::v1::FindEvidenceRequest find;
   *find.mutable_scope() = subject.scope;
   find.set_digest(request.digest());
   ASSAY_ASSIGN_OR_RETURN(shard::v1::FindEvidenceResponse place,
-                         backend_.shards.FindEvidence(subject.shard, find, WaitUntil(backend_, deadline)));
+                         backend_.shards.FindEvidence(subject.shard, find, WithinReadWait(backend_, call)));
   const blob::Owner owner{caller.tenant, subject.candidate_key};
   ASSAY_ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(request.digest()));
   OpenEvidence found;

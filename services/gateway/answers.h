@@ -2,7 +2,6 @@
 #pragma once
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "assay/v1/assessment_service.pb.h"
 #include "assay/v1/decision_service.pb.h"
 #include "assay/v1/evidence_service.pb.h"
@@ -21,28 +20,28 @@ class Answers {
   explicit Answers(const Backend& backend) : backend_(backend) {}
 
   absl::StatusOr<v1::Submission> GetSubmission(const rpc::Identity& caller, const v1::GetSubmissionRequest& request,
-                                               absl::Time deadline) const;
+                                               const ShardCall& call) const;
   absl::StatusOr<v1::ListSubmissionsResponse> ListSubmissions(const rpc::Identity& caller,
                                                               const v1::ListSubmissionsRequest& request,
-                                                              absl::Time deadline) const;
+                                                              const ShardCall& call) const;
   absl::StatusOr<v1::Assessment> GetAssessment(const rpc::Identity& caller, const v1::GetAssessmentRequest& request,
-                                               absl::Time deadline) const;
+                                               const ShardCall& call) const;
   absl::StatusOr<v1::ListAssessmentsResponse> ListAssessments(const rpc::Identity& caller,
                                                               const v1::ListAssessmentsRequest& request,
-                                                              absl::Time deadline) const;
+                                                              const ShardCall& call) const;
   // A v1::ReadinessRecord in wire form, in pieces: what stands in the store is sent as it is. Waits only for a read
   // token.
   absl::StatusOr<std::vector<std::string>> GetReadiness(const rpc::Identity& caller,
                                                         const v1::GetReadinessRequest& request,
-                                                        absl::Time deadline) const;
+                                                        const ShardCall& call) const;
   absl::StatusOr<v1::ExplainReadinessResponse> Explain(const rpc::Identity& caller,
                                                        const v1::ExplainReadinessRequest& request,
-                                                       absl::Time deadline) const;
+                                                       const ShardCall& call) const;
   absl::StatusOr<v1::EvaluationReport> GetReport(const rpc::Identity& caller, const v1::GetEvaluationReportRequest& request,
-                                                 absl::Time deadline) const;
+                                                 const ShardCall& call) const;
   absl::StatusOr<v1::ListDecisionsResponse> ListDecisions(const rpc::Identity& caller,
                                                           const v1::ListDecisionsRequest& request,
-                                                          absl::Time deadline) const;
+                                                          const ShardCall& call) const;
   // What the digest is, and its bytes opened for reading.
   struct OpenEvidence {
     v1::Evidence evidence;
@@ -51,13 +50,17 @@ class Answers {
     UniqueFd file;
   };
   absl::StatusOr<OpenEvidence> GetEvidence(const rpc::Identity& caller, const v1::GetEvidenceRequest& request,
-                                           absl::Time deadline) const;
+                                           const ShardCall& call) const;
   absl::StatusOr<v1::ListFrameworksResponse> ListFrameworks(const v1::ListFrameworksRequest& request) const;
   absl::StatusOr<v1::GetFrameworkResponse> GetFramework(const v1::GetFrameworkRequest& request) const;
   // What is wrong with the files is the answer, not an error.
   absl::StatusOr<v1::ValidateFrameworkResponse> ValidateFramework(const v1::ValidateFrameworkRequest& request) const;
 
  private:
+  absl::StatusOr<v1::EvaluationReport> ReadReport(const rpc::Identity& caller,
+                                                  const v1::GetEvaluationReportRequest& request,
+                                                  v1::Consistency consistency, const ShardCall& call) const;
+
   const Backend& backend_;
 };
 

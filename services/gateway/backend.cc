@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/gateway/backend.h"
 
+#include <algorithm>
+
 #include "services/common/base/status_macros.h"
 #include "services/common/log/log.h"
 
 namespace assay::gateway {
+
+ShardCall WithinReadWait(const Backend& backend, const ShardCall& call) {
+  return {std::min(call.deadline, backend.clock.TimeNow() + kReadWait), call.staleness};
+}
 
 absl::StatusOr<Subject> SubjectOf(const Backend& backend, absl::string_view tenant, absl::string_view candidate,
                                   absl::string_view assessment) {

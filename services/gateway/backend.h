@@ -14,6 +14,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/digest.h"
 #include "services/common/blob/blob_store.h"
+#include "services/gateway/content_digests.h"
 #include "services/gateway/journal.h"
 #include "services/gateway/pseudonyms.h"
 #include "services/gateway/shards.h"
@@ -34,14 +35,15 @@ struct Backend {
   std::vector<std::shared_ptr<const readiness::CompiledFramework>> frameworks;
   // Evaluator → digest of the plugin that new submissions are pinned to.
   std::function<std::map<std::string, std::string>()> plugins;
-  // Content digest of an uploaded archive. INVALID_ARGUMENT and RESOURCE_EXHAUSTED: the archive is unfit, for the reason
-  // given; anything else is ours.
-  std::function<absl::StatusOr<Digest>(const blob::Owner&, const Digest&)> content_digest;
-  // RESOURCE_EXHAUSTED: the disk is too full to take on new work.
-  std::function<absl::Status()> has_room;
+  ContentDigests& digests;
+  // RESOURCE_EXHAUSTED: the disk, or what the tenant may store, is too full to take on new work of the tenant.
+  std::function<absl::Status(absl::string_view tenant)> has_room;
   // What GetServerInfo answers.
   std::function<v1::ServerInfo()> server_info;
-  uint64_t max_artifact_bytes = 256 << 20;
+  static constexpr uint64_t kMaxArtifactBytes = 256 << 20;
+  uint64_t max_artifact_bytes = kMaxArtifactBytes;
+  // The same of tenants that have a limit of their own.
+  std::map<std::string, uint64_t, std::less<>> max_artifact_bytes_of_tenant;
 
   // The identity that read tokens are bound to.
   std::string log_identity;
@@ -59,6 +61,9 @@ inline constexpr char kDefaultAssessment[] = "main";
 inline constexpr char kDefaultFramework[] = "senior-express-engineer@1";
 // How long a call waits for what it was promised to see.
 inline constexpr absl::Duration kReadWait = absl::Seconds(5);
+
+// The call, ended after kReadWait at the latest.
+ShardCall WithinReadWait(const Backend& backend, const ShardCall& call);
 
 // Resolves names to pseudonyms. An empty assessment stays empty; an empty candidate means the whole tenant.
 absl::StatusOr<Subject> SubjectOf(const Backend& backend, absl::string_view tenant, absl::string_view candidate,

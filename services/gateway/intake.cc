@@ -27,7 +27,7 @@ std::string AssessmentOf(const v1::NewSubmission& submission) {
 
 }  // namespace
 
-absl::Status Intake::CheckCanAccept() const {
+absl::Status Intake::CheckCanAccept(absl::string_view tenant) const {
   if (backend_.journal == nullptr) {
     return absl::FailedPreconditionError("this server is read-only: it accepts nothing");
   }
@@ -36,7 +36,7 @@ absl::Status Intake::CheckCanAccept() const {
     return absl::UnavailableError(absl::StrCat("nothing is accepted at the moment: ", health.message(),
                                                "; retry later with the same request_id"));
   }
-  return backend_.has_room();
+  return backend_.has_room(tenant);
 }
 
 absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> Intake::FrameworkFor(
@@ -46,7 +46,7 @@ absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> Intake::Fram
   shard::v1::GetAssessmentRequest lookup;
   *lookup.mutable_scope() = subject.scope;
   const absl::StatusOr<shard::v1::AssessmentEntry> assessment =
-      backend_.shards.GetAssessment(subject.shard, lookup, deadline);
+      backend_.shards.GetAssessment(subject.shard, lookup, WithinReadWait(backend_, deadline));
   if (!assessment.ok() && !absl::IsNotFound(assessment.status())) return assessment.status();
   if (name.empty()) name = assessment.ok() ? assessment->framework_digest() : kDefaultFramework;
   absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> framework = backend_.find_framework(name);
@@ -67,7 +67,7 @@ absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> Intake::Fram
   return framework;
 }
 
-absl::Status Intake::AddRepository(const v1::NewSubmission& submission, const Subject& subject,
+absl::Status Intake::AddRepository(const v1::NewSubmission& submission, const Subject& subject, absl::Time deadline,
                                    Prepared& prepared) const {
   SubmissionAccepted& accepted = *prepared.envelope.mutable_submission_accepted();
   const blob::Owner owner{subject.scope.tenant(), subject.candidate_key};
@@ -86,7 +86,7 @@ absl::Status Intake::AddRepository(const v1::NewSubmission& submission, const Su
   ASSAY_ASSIGN_OR_RETURN(const Digest archive, find("artifact_digest", submission.repository().artifact_digest(),
                                                     accepted.mutable_blob_digest()));
   const auto decode = [&](absl::string_view field, const Digest& digest) -> absl::StatusOr<Digest> {
-    absl::StatusOr<Digest> content = backend_.content_digest(owner, digest);
+    absl::StatusOr<Digest> content = backend_.digests.Find(owner, digest, deadline);
     if (content.ok()) return content;
     const bool is_unfit = absl::IsInvalidArgument(content.status()) || absl::IsResourceExhausted(content.status());
     if (!is_unfit) {
@@ -106,9 +106,9 @@ absl::Status Intake::AddRepository(const v1::NewSubmission& submission, const Su
   return decode("base_artifact_digest", base).status();
 }
 
-absl::Status Intake::AddContent(const v1::NewSubmission& submission, const Subject& subject,
+absl::Status Intake::AddContent(const v1::NewSubmission& submission, const Subject& subject, absl::Time deadline,
                                 Prepared& prepared) const {
-  if (submission.has_repository()) return AddRepository(submission, subject, prepared);
+  if (submission.has_repository()) return AddRepository(submission, subject, deadline, prepared);
   SubmissionAccepted& accepted = *prepared.envelope.mutable_submission_accepted();
   ASSAY_ASSIGN_OR_RETURN(const std::string json, CanonicalJson(submission, /*with_source_map=*/true));
   ASSAY_ASSIGN_OR_RETURN(const std::string bare, CanonicalJson(submission, /*with_source_map=*/false));
@@ -137,7 +137,7 @@ absl::StatusOr<bool> Intake::FindRepeated(const Subject& subject, absl::Time dea
   *lookup.mutable_scope() = subject.scope;
   lookup.set_key(accepted.submission_id());
   const absl::StatusOr<shard::v1::FindRequestResponse> known =
-      backend_.shards.FindRequest(subject.shard, lookup, deadline);
+      backend_.shards.FindRequest(subject.shard, lookup, WithinReadWait(backend_, deadline));
   if (absl::IsNotFound(known.status())) return false;
   if (!known.ok()) return known.status();
   if (known->request_digest() != accepted.request_digest()) {
@@ -148,7 +148,7 @@ absl::StatusOr<bool> Intake::FindRepeated(const Subject& subject, absl::Time dea
   *get.mutable_scope() = subject.scope;
   get.set_id(accepted.submission_id());
   ASSAY_ASSIGN_OR_RETURN(shard::v1::GetSubmissionResponse found,
-                         backend_.shards.GetSubmission(subject.shard, get, deadline));
+                         backend_.shards.GetSubmission(subject.shard, get, WithinReadWait(backend_, deadline)));
   *prepared.response.mutable_submission() = std::move(*found.mutable_submission());
   prepared.response.set_read_token(
       EncodeReadToken(*subject.names, backend_.log_identity, {subject.shard, known->offset()}));
@@ -190,7 +190,7 @@ absl::StatusOr<Intake::Prepared> Intake::Prepare(const rpc::Identity& caller, co
   }
   *accepted.mutable_asked_behaviours() = {facts.asked_behaviours.begin(), facts.asked_behaviours.end()};
   for (const auto& [evaluator, digest] : backend_.plugins()) (*accepted.mutable_plugins())[evaluator] = digest;
-  ASSAY_RETURN_IF_ERROR(AddContent(submission, subject, prepared));
+  ASSAY_RETURN_IF_ERROR(AddContent(submission, subject, deadline, prepared));
 
   envelope.set_event_id(accepted.submission_id());
   envelope.set_tenant(caller.tenant);
@@ -226,7 +226,7 @@ v1::CreateSubmissionResponse Intake::Answer(Prepared prepared, const ReadToken& 
 absl::StatusOr<v1::CreateSubmissionResponse> Intake::Accept(const rpc::Identity& caller,
                                                             const v1::CreateSubmissionRequest& request,
                                                             absl::Time deadline) const {
-  ASSAY_RETURN_IF_ERROR(CheckCanAccept());
+  ASSAY_RETURN_IF_ERROR(CheckCanAccept(caller.tenant));
   ASSAY_ASSIGN_OR_RETURN(Prepared prepared, Prepare(caller, request, deadline));
   if (prepared.is_repeated) return std::move(prepared.response);
   ASSAY_ASSIGN_OR_RETURN(const ReadToken token, backend_.journal->Write(prepared.envelope, deadline));
@@ -236,7 +236,7 @@ absl::StatusOr<v1::CreateSubmissionResponse> Intake::Accept(const rpc::Identity&
 absl::StatusOr<v1::BatchCreateSubmissionsResponse> Intake::AcceptBatch(const rpc::Identity& caller,
                                                                        const v1::BatchCreateSubmissionsRequest& request,
                                                                        absl::Time deadline) const {
-  ASSAY_RETURN_IF_ERROR(CheckCanAccept());
+  ASSAY_RETURN_IF_ERROR(CheckCanAccept(caller.tenant));
   ASSAY_RETURN_IF_ERROR(Validate(request));
   v1::BatchCreateSubmissionsResponse response;
   std::vector<Prepared> accepted;

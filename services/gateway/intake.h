@@ -31,15 +31,17 @@ class Intake {
     const Pseudonyms* names = nullptr;
     bool is_repeated = false;
   };
-  absl::Status CheckCanAccept() const;
+  absl::Status CheckCanAccept(absl::string_view tenant) const;
   absl::StatusOr<Prepared> Prepare(const rpc::Identity& caller, const v1::CreateSubmissionRequest& request,
                                    absl::Time deadline) const;
   // The framework of the submission: its own, its document's, its assessment's, or the default.
   absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> FrameworkFor(const v1::NewSubmission& submission,
                                                                                    const Subject& subject,
                                                                                    absl::Time deadline) const;
-  absl::Status AddContent(const v1::NewSubmission& submission, const Subject& subject, Prepared& prepared) const;
-  absl::Status AddRepository(const v1::NewSubmission& submission, const Subject& subject, Prepared& prepared) const;
+  absl::Status AddContent(const v1::NewSubmission& submission, const Subject& subject, absl::Time deadline,
+                          Prepared& prepared) const;
+  absl::Status AddRepository(const v1::NewSubmission& submission, const Subject& subject, absl::Time deadline,
+                             Prepared& prepared) const;
   absl::StatusOr<bool> FindRepeated(const Subject& subject, absl::Time deadline, Prepared& prepared) const;
   v1::CreateSubmissionResponse Answer(Prepared prepared, const ReadToken& token) const;
 

@@ -13,6 +13,7 @@
 #include "services/common/rpc/bytes_unary.h"
 #include "services/common/rpc/server_stream.h"
 #include "services/common/rpc/unary.h"
+#include "services/gateway/reading_call.h"
 
 namespace assay::gateway {
 namespace {
@@ -54,9 +55,13 @@ grpc::ServerUnaryReactor* ReadinessRpc::GetReadiness(grpc::CallbackServerContext
                                                      const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
   return rpc::BytesUnary<v1::GetReadinessRequest>(
       environment_, "/assay.v1.ReadinessService/GetReadiness", context, request, response,
-      [](const v1::GetReadinessRequest& r) { return !r.read_token().empty(); },
-      [this](const rpc::Call& call, const v1::GetReadinessRequest& r) {
-        return answers_.GetReadiness(call.identity, r, call.deadline);
+      [this](const v1::GetReadinessRequest& r) {
+        return !r.read_token().empty() || r.consistency() == v1::STRONG || backend_.shards.may_block();
+      },
+      [this](const rpc::Call& call, const v1::GetReadinessRequest& r, rpc::ResponseMetadata& metadata) {
+        return Reading(call, metadata, [&](const ShardCall& read) {
+          return answers_.GetReadiness(call.identity, r, read);
+        });
       });
 }
 
@@ -64,8 +69,10 @@ grpc::ServerUnaryReactor* ReadinessRpc::ExplainReadiness(grpc::CallbackServerCon
                                                          const v1::ExplainReadinessRequest* request,
                                                          v1::ExplainReadinessResponse* response) {
   return rpc::Unary(environment_, "/assay.v1.ReadinessService/ExplainReadiness", context, request, response,
-                    [this](const rpc::Call& call, const v1::ExplainReadinessRequest& r) {
-                      return answers_.Explain(call.identity, r, call.deadline);
+                    [this](const rpc::Call& call, const v1::ExplainReadinessRequest& r, rpc::ResponseMetadata& metadata) {
+                      return Reading(call, metadata, [&](const ShardCall& read) {
+                        return answers_.Explain(call.identity, r, read);
+                      });
                     });
 }
 
@@ -85,8 +92,10 @@ grpc::ServerUnaryReactor* ReportRpc::GetEvaluationReport(grpc::CallbackServerCon
                                                          const v1::GetEvaluationReportRequest* request,
                                                          v1::EvaluationReport* response) {
   return rpc::Unary(environment_, "/assay.v1.ReportService/GetEvaluationReport", context, request, response,
-                    [this](const rpc::Call& call, const v1::GetEvaluationReportRequest& r) {
-                      return answers_.GetReport(call.identity, r, call.deadline);
+                    [this](const rpc::Call& call, const v1::GetEvaluationReportRequest& r, rpc::ResponseMetadata& metadata) {
+                      return Reading(call, metadata, [&](const ShardCall& read) {
+                        return answers_.GetReport(call.identity, r, read);
+                      });
                     });
 }
 
@@ -94,8 +103,10 @@ grpc::ServerUnaryReactor* DecisionRpc::ListDecisions(grpc::CallbackServerContext
                                                      const v1::ListDecisionsRequest* request,
                                                      v1::ListDecisionsResponse* response) {
   return rpc::Unary(environment_, "/assay.v1.DecisionService/ListDecisions", context, request, response,
-                    [this](const rpc::Call& call, const v1::ListDecisionsRequest& r) {
-                      return answers_.ListDecisions(call.identity, r, call.deadline);
+                    [this](const rpc::Call& call, const v1::ListDecisionsRequest& r, rpc::ResponseMetadata& metadata) {
+                      return Reading(call, metadata, [&](const ShardCall& read) {
+                        return answers_.ListDecisions(call.identity, r, read);
+                      });
                     });
 }
 

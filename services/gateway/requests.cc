@@ -17,10 +17,6 @@ namespace {
 
 constexpr uint32_t kPage = 500;
 
-absl::Time WaitUntil(const Backend& backend, absl::Time deadline) {
-  return std::min(deadline, backend.clock.TimeNow() + kReadWait);
-}
-
 bool Names(const v1::RerunSubmissionsRequest& request, const std::string& evaluator) {
   const auto& wanted = request.evaluators();
   return wanted.empty() || std::find(wanted.begin(), wanted.end(), evaluator) != wanted.end();
@@ -41,7 +37,7 @@ absl::StatusOr<shard::v1::GetSubmissionResponse> Requests::Find(const Subject& s
   shard::v1::GetSubmissionRequest get;
   *get.mutable_scope() = subject.scope;
   get.set_id(std::string(id));
-  return backend_.shards.GetSubmission(subject.shard, get, WaitUntil(backend_, deadline));
+  return backend_.shards.GetSubmission(subject.shard, get, WithinReadWait(backend_, deadline));
 }
 
 event::v1::Envelope Requests::NewEnvelope(const rpc::Identity& caller, const Subject& subject, absl::string_view call,
@@ -103,7 +99,7 @@ absl::StatusOr<std::vector<v1::Submission>> Requests::RerunTargets(const Subject
   list.set_kind(v1::Submission::REPOSITORY);
   list.set_limit(kPage);
   ASSAY_ASSIGN_OR_RETURN(shard::v1::ListSubmissionsResponse found,
-                         backend_.shards.ListSubmissions(subject.shard, list, WaitUntil(backend_, deadline)));
+                         backend_.shards.ListSubmissions(subject.shard, list, WithinReadWait(backend_, deadline)));
   std::vector<v1::Submission> targets;
   for (auto& entry : *found.mutable_entries()) {
     const v1::Submission& submission = entry.submission();
@@ -164,14 +160,14 @@ absl::StatusOr<v1::DeleteCandidateResponse> Requests::DeleteCandidate(const rpc:
   *lookup.mutable_scope() = subject.scope;
   lookup.set_key(envelope.event_id());
   const bool is_repeated =
-      backend_.shards.FindRequest(subject.shard, lookup, WaitUntil(backend_, deadline)).ok();
+      backend_.shards.FindRequest(subject.shard, lookup, WithinReadWait(backend_, deadline)).ok();
   shard::v1::ListSubmissionsRequest list;
   *list.mutable_scope() = subject.scope;
   list.set_limit(kPage);
   v1::DeleteCandidateResponse response;
   for (;;) {
     ASSAY_ASSIGN_OR_RETURN(const shard::v1::ListSubmissionsResponse page,
-                           backend_.shards.ListSubmissions(subject.shard, list, WaitUntil(backend_, deadline)));
+                           backend_.shards.ListSubmissions(subject.shard, list, WithinReadWait(backend_, deadline)));
     for (const auto& entry : page.entries()) {
       const bool is_erased = entry.submission().state() == v1::Submission::ERASED;
       if (is_erased == is_repeated) response.set_submissions_erased(response.submissions_erased() + 1);
@@ -185,14 +181,14 @@ absl::StatusOr<v1::DeleteCandidateResponse> Requests::DeleteCandidate(const rpc:
     *assessments.mutable_scope() = subject.scope;
     assessments.set_limit(1);
     ASSAY_ASSIGN_OR_RETURN(const shard::v1::ListAssessmentsResponse known,
-                           backend_.shards.ListAssessments(subject.shard, assessments, WaitUntil(backend_, deadline)));
+                           backend_.shards.ListAssessments(subject.shard, assessments, WithinReadWait(backend_, deadline)));
     if (known.assessments().empty()) return absl::NotFoundError("nothing is kept about this candidate");
   }
   envelope.mutable_erasure_requested();
   ASSAY_ASSIGN_OR_RETURN(const ReadToken token, backend_.journal->Write(std::move(envelope), deadline));
   subject.scope.set_wait_for_offset(token.offset);
   *lookup.mutable_scope() = subject.scope;
-  ASSAY_RETURN_IF_ERROR(backend_.shards.FindRequest(subject.shard, lookup, WaitUntil(backend_, deadline)).status());
+  ASSAY_RETURN_IF_ERROR(backend_.shards.FindRequest(subject.shard, lookup, WithinReadWait(backend_, deadline)).status());
   return response;
 }
 
@@ -212,7 +208,7 @@ absl::StatusOr<v1::Assessment> Requests::CreateAssessment(const rpc::Identity& c
   shard::v1::GetAssessmentRequest get;
   *get.mutable_scope() = subject.scope;
   const absl::StatusOr<shard::v1::AssessmentEntry> known =
-      backend_.shards.GetAssessment(subject.shard, get, WaitUntil(backend_, deadline));
+      backend_.shards.GetAssessment(subject.shard, get, WithinReadWait(backend_, deadline));
   if (known.ok() && known->created()) {
     const v1::Assessment& there = known->assessment();
     const bool same = there.framework() == (*framework)->name() && there.purpose() == purpose &&
@@ -242,7 +238,7 @@ absl::StatusOr<v1::Assessment> Requests::CreateAssessment(const rpc::Identity& c
   ASSAY_ASSIGN_OR_RETURN(const ReadToken token, backend_.journal->Write(std::move(envelope), deadline));
   get.mutable_scope()->set_wait_for_offset(token.offset);
   ASSAY_ASSIGN_OR_RETURN(shard::v1::AssessmentEntry after,
-                         backend_.shards.GetAssessment(subject.shard, get, WaitUntil(backend_, deadline)));
+                         backend_.shards.GetAssessment(subject.shard, get, WithinReadWait(backend_, deadline)));
   return std::move(*after.mutable_assessment());
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/gateway/server.h"
 
-#include <arpa/inet.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <sys/stat.h>
@@ -60,11 +59,7 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> CredentialsFor(const Se
 }  // namespace
 
 absl::Status CheckLoopback(const std::string& host_port) {
-  const std::string host = HostOf(host_port);
-  in_addr address{};
-  // Not by its first letters: "127.example.com" is somebody's name.
-  const bool is_loopback = inet_pton(AF_INET, host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
-  if (is_loopback || host == "localhost" || host == "[::1]") return absl::OkStatus();
+  if (rpc::IsLoopbackAddress(host_port)) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(host_port, " is not an address of this machine alone"));
 }
 
@@ -130,6 +125,7 @@ struct Server::Parts {
                                                    "with --set listen=127.0.0.1:PORT"));
     }
     if (!options.socket_path.empty()) chmod(options.socket_path.c_str(), 0600);
+    server->GetHealthCheckService()->SetServingStatus(false);
     return absl::OkStatus();
   }
 };
@@ -160,11 +156,17 @@ std::string Server::address() const {
   return absl::StrCat(HostOf(parts_->options.listen), ":", parts_->port);
 }
 
-void Server::Stop(absl::Duration grace) {
+void Server::SetServing(bool serving) {
   if (parts_->server == nullptr) return;
   if (grpc::HealthCheckServiceInterface* health = parts_->server->GetHealthCheckService()) {
-    health->SetServingStatus(false);
+    health->SetServingStatus(serving);
   }
+}
+
+void Server::Stop(absl::Duration grace) {
+  if (parts_->server == nullptr) return;
+  // Later changes of the health count no more.
+  if (grpc::HealthCheckServiceInterface* health = parts_->server->GetHealthCheckService()) health->Shutdown();
   // Streams would never end by themselves.
   parts_->watches->Stop();
   // gRPC's own shutdown also waits for idle connections, which may never notice; so calls are waited for here, and it

@@ -38,6 +38,10 @@ class Server {
   // "host:port" as bound; empty: none.
   std::string address() const;
 
+  // What grpc.health.v1 answers: not serving until told otherwise, and for good once it stops. Every service of the door
+  // has the same health.
+  void SetServing(bool serving);
+
   // Health says not serving; calls in progress get `grace` to end, then are cancelled. Called once.
   void Stop(absl::Duration grace);
 

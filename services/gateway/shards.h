@@ -14,42 +14,64 @@
 
 namespace assay::gateway {
 
-// The shards as a gateway sees them, wherever they are. Every call waits, until `deadline` at most, for what its scope
-// asks to be applied: UNAVAILABLE when that takes too long. NOT_FOUND is the same for what does not exist and for what
-// another tenant owns. Thread-safe.
+// That an answer comes from a standby, and how many records it had not applied.
+struct Staleness {
+  bool is_stale = false;
+  uint64_t lag_records = 0;
+};
+
+// How a shard is asked. A deadline alone will do where nobody is told about staleness.
+struct ShardCall {
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  ShardCall(absl::Time until, Staleness* told = nullptr) : deadline(until), staleness(told) {}
+
+  absl::Time deadline;
+  // Added to when the answer is a standby's; may be null. One call at a time.
+  Staleness* staleness;
+};
+
+// Changes from `oldest` on are kept; the next one will be `next`.
+struct ChangeRange {
+  uint64_t oldest = 0;
+  uint64_t next = 0;
+};
+
+// The shards as a gateway sees them, wherever they are. Every call waits, until its deadline at most, for what its scope
+// asks to be applied: UNAVAILABLE when that takes too long, or when nobody can be asked. NOT_FOUND is the same for what
+// does not exist and for what another tenant owns. Thread-safe.
 class Shards {
  public:
   virtual ~Shards() = default;
   virtual uint32_t count() const = 0;
-  // OK while everything journaled is applied; else why not.
+  // OK while what is accepted will be applied; else why not.
   virtual absl::Status health() const = 0;
+  // Whether a call that waits for no record may block all the same.
+  virtual bool may_block() const = 0;
 
   virtual absl::StatusOr<shard::v1::FindRequestResponse> FindRequest(
-      uint32_t shard, const shard::v1::FindRequestRequest& request, absl::Time deadline) = 0;
+      uint32_t shard, const shard::v1::FindRequestRequest& request, const ShardCall& call) = 0;
   virtual absl::StatusOr<shard::v1::GetSubmissionResponse> GetSubmission(
-      uint32_t shard, const shard::v1::GetSubmissionRequest& request, absl::Time deadline) = 0;
+      uint32_t shard, const shard::v1::GetSubmissionRequest& request, const ShardCall& call) = 0;
   virtual absl::StatusOr<shard::v1::ListSubmissionsResponse> ListSubmissions(
-      uint32_t shard, const shard::v1::ListSubmissionsRequest& request, absl::Time deadline) = 0;
+      uint32_t shard, const shard::v1::ListSubmissionsRequest& request, const ShardCall& call) = 0;
   virtual absl::StatusOr<shard::v1::AssessmentEntry> GetAssessment(
-      uint32_t shard, const shard::v1::GetAssessmentRequest& request, absl::Time deadline) = 0;
+      uint32_t shard, const shard::v1::GetAssessmentRequest& request, const ShardCall& call) = 0;
   virtual absl::StatusOr<shard::v1::ListAssessmentsResponse> ListAssessments(
-      uint32_t shard, const shard::v1::ListAssessmentsRequest& request, absl::Time deadline) = 0;
+      uint32_t shard, const shard::v1::ListAssessmentsRequest& request, const ShardCall& call) = 0;
   // A v1::ReadinessRecord in wire form without names; see ReadinessNames() in answers.h.
   virtual absl::StatusOr<std::string> GetReadiness(
-      uint32_t shard, const shard::v1::GetReadinessRequest& request, absl::Time deadline) = 0;
+      uint32_t shard, const shard::v1::GetReadinessRequest& request, const ShardCall& call) = 0;
   virtual absl::StatusOr<v1::EvaluationReport> GetReport(
-      uint32_t shard, const shard::v1::GetReportRequest& request, absl::Time deadline) = 0;
+      uint32_t shard, const shard::v1::GetReportRequest& request, const ShardCall& call) = 0;
   virtual absl::StatusOr<shard::v1::FindEvidenceResponse> FindEvidence(
-      uint32_t shard, const shard::v1::FindEvidenceRequest& request, absl::Time deadline) = 0;
+      uint32_t shard, const shard::v1::FindEvidenceRequest& request, const ShardCall& call) = 0;
   virtual absl::StatusOr<shard::v1::ListDecisionsResponse> ListDecisions(
-      uint32_t shard, const shard::v1::ListDecisionsRequest& request, absl::Time deadline) = 0;
+      uint32_t shard, const shard::v1::ListDecisionsRequest& request, const ShardCall& call) = 0;
   virtual absl::StatusOr<shard::v1::ReadChangesResponse> ReadChanges(
-      uint32_t shard, const shard::v1::ReadChangesRequest& request, absl::Time deadline) = 0;
-  // Where the feed of changes ends, and how far back it reaches at most.
-  virtual absl::StatusOr<uint64_t> NextChange(uint32_t shard) = 0;
-  virtual uint64_t change_history() const = 0;
-  // Calls `listener`, which must not block, after changes of the shard until the handle goes. May be null: a server
-  // that is read-only never changes.
+      uint32_t shard, const shard::v1::ReadChangesRequest& request, const ShardCall& call) = 0;
+  virtual absl::StatusOr<ChangeRange> GetChangeRange(uint32_t shard, const ShardCall& call) = 0;
+  // Calls `listener`, which must not block, after changes of the shard until the handle goes; at times without any. May
+  // be null: a server that is read-only never changes.
   virtual std::shared_ptr<void> Subscribe(uint32_t shard, std::function<void()> listener) = 0;
 };
 

@@ -5,6 +5,7 @@
 
 #include "services/common/rpc/server_stream.h"
 #include "services/common/rpc/unary.h"
+#include "services/gateway/reading_call.h"
 
 namespace assay::gateway {
 
@@ -30,8 +31,10 @@ grpc::ServerUnaryReactor* SubmissionRpc::GetSubmission(grpc::CallbackServerConte
                                                        const v1::GetSubmissionRequest* request,
                                                        v1::Submission* response) {
   return rpc::Unary(environment_, "/assay.v1.SubmissionService/GetSubmission", context, request, response,
-                    [this](const rpc::Call& call, const v1::GetSubmissionRequest& r) {
-                      return answers_.GetSubmission(call.identity, r, call.deadline);
+                    [this](const rpc::Call& call, const v1::GetSubmissionRequest& r, rpc::ResponseMetadata& metadata) {
+                      return Reading(call, metadata, [&](const ShardCall& read) {
+                        return answers_.GetSubmission(call.identity, r, read);
+                      });
                     });
 }
 
@@ -39,8 +42,10 @@ grpc::ServerUnaryReactor* SubmissionRpc::ListSubmissions(grpc::CallbackServerCon
                                                          const v1::ListSubmissionsRequest* request,
                                                          v1::ListSubmissionsResponse* response) {
   return rpc::Unary(environment_, "/assay.v1.SubmissionService/ListSubmissions", context, request, response,
-                    [this](const rpc::Call& call, const v1::ListSubmissionsRequest& r) {
-                      return answers_.ListSubmissions(call.identity, r, call.deadline);
+                    [this](const rpc::Call& call, const v1::ListSubmissionsRequest& r, rpc::ResponseMetadata& metadata) {
+                      return Reading(call, metadata, [&](const ShardCall& read) {
+                        return answers_.ListSubmissions(call.identity, r, read);
+                      });
                     });
 }
 

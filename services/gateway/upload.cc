@@ -18,16 +18,17 @@ absl::Status Upload::Begin(const v1::UploadArtifactRequest::Metadata& metadata) 
   if (backend_.journal == nullptr) return absl::FailedPreconditionError("this server is read-only: it accepts nothing");
   if (writer_ != nullptr) return absl::InvalidArgumentError("metadata: it comes once, in the first message");
   ASSAY_RETURN_IF_ERROR(Validate(metadata));
-  if (metadata.size() > backend_.max_artifact_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("metadata.size: found ", metadata.size(),
-                                                     " bytes; allowed: ", backend_.max_artifact_bytes));
+  const auto own = backend_.max_artifact_bytes_of_tenant.find(caller_.tenant);
+  max_bytes_ = own == backend_.max_artifact_bytes_of_tenant.end() ? backend_.max_artifact_bytes : own->second;
+  if (metadata.size() > max_bytes_) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("metadata.size: found ", metadata.size(), " bytes; allowed: ", max_bytes_));
   }
-  ASSAY_RETURN_IF_ERROR(backend_.has_room());
+  ASSAY_RETURN_IF_ERROR(backend_.has_room(caller_.tenant));
   ASSAY_ASSIGN_OR_RETURN(const Subject subject, SubjectOf(backend_, caller_.tenant, metadata.candidate(), ""));
   metadata_ = metadata;
   candidate_key_ = subject.candidate_key;
-  ASSAY_ASSIGN_OR_RETURN(writer_,
-                         backend_.blobs.Create({caller_.tenant, candidate_key_}, backend_.max_artifact_bytes));
+  ASSAY_ASSIGN_OR_RETURN(writer_, backend_.blobs.Create({caller_.tenant, candidate_key_}, max_bytes_));
   return absl::OkStatus();
 }
 
@@ -55,7 +56,7 @@ absl::StatusOr<v1::Artifact> Upload::Finish() {
         absl::StrCat("metadata.digest: ", metadata_.digest(), " was announced, ", digest.ToString(), " came"));
   }
   // The submission that follows needs it decoded; whether it can be is that call's answer to give.
-  backend_.content_digest({caller_.tenant, candidate_key_}, digest).IgnoreError();
+  backend_.digests.Find({caller_.tenant, candidate_key_}, digest, deadline_).IgnoreError();
   v1::Artifact artifact;
   artifact.set_digest(digest.ToString());
   artifact.set_size(size_);

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "assay/v1/artifact_service.pb.h"
 #include "services/common/rpc/authorization.h"
 #include "services/gateway/backend.h"
@@ -18,7 +19,9 @@ namespace assay::gateway {
 // it. Errors: see UploadArtifact in artifact_service.proto.
 class Upload {
  public:
-  Upload(const Backend& backend, rpc::Identity caller) : backend_(backend), caller_(std::move(caller)) {}
+  // `deadline` is the call's.
+  Upload(const Backend& backend, rpc::Identity caller, absl::Time deadline)
+      : backend_(backend), caller_(std::move(caller)), deadline_(deadline) {}
 
   absl::Status Begin(const v1::UploadArtifactRequest::Metadata& metadata);
   absl::Status Append(absl::string_view chunk);
@@ -28,9 +31,11 @@ class Upload {
  private:
   const Backend& backend_;
   const rpc::Identity caller_;
+  const absl::Time deadline_;
   v1::UploadArtifactRequest::Metadata metadata_;
   std::string candidate_key_;
   std::unique_ptr<blob::Writer> writer_;
+  uint64_t max_bytes_ = 0;
   uint64_t size_ = 0;
 };
 

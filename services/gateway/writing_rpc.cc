@@ -6,6 +6,7 @@
 
 #include "services/common/rpc/client_stream.h"
 #include "services/common/rpc/unary.h"
+#include "services/gateway/reading_call.h"
 #include "services/gateway/upload.h"
 
 namespace assay::gateway {
@@ -13,7 +14,7 @@ namespace {
 
 class UploadReceiver final : public rpc::StreamReceiver<v1::UploadArtifactRequest, v1::Artifact> {
  public:
-  UploadReceiver(const Backend& backend, const rpc::Identity& caller) : upload_(backend, caller) {}
+  UploadReceiver(const Backend& backend, const rpc::Call& call) : upload_(backend, call.identity, call.deadline) {}
 
   absl::Status OnMessage(const v1::UploadArtifactRequest& message) override {
     if (message.has_metadata()) return upload_.Begin(message.metadata());
@@ -33,7 +34,7 @@ grpc::ServerReadReactor<v1::UploadArtifactRequest>* ArtifactRpc::UploadArtifact(
   return rpc::ClientStreaming<v1::UploadArtifactRequest, v1::Artifact>(
       environment_, "/assay.v1.ArtifactService/UploadArtifact", context, response,
       [this](const rpc::Call& call) -> absl::StatusOr<std::unique_ptr<Receiver>> {
-        return std::unique_ptr<Receiver>(std::make_unique<UploadReceiver>(backend_, call.identity));
+        return std::unique_ptr<Receiver>(std::make_unique<UploadReceiver>(backend_, call));
       });
 }
 
@@ -50,8 +51,10 @@ grpc::ServerUnaryReactor* AssessmentRpc::GetAssessment(grpc::CallbackServerConte
                                                        const v1::GetAssessmentRequest* request,
                                                        v1::Assessment* response) {
   return rpc::Unary(environment_, "/assay.v1.AssessmentService/GetAssessment", context, request, response,
-                    [this](const rpc::Call& call, const v1::GetAssessmentRequest& r) {
-                      return answers_.GetAssessment(call.identity, r, call.deadline);
+                    [this](const rpc::Call& call, const v1::GetAssessmentRequest& r, rpc::ResponseMetadata& metadata) {
+                      return Reading(call, metadata, [&](const ShardCall& read) {
+                        return answers_.GetAssessment(call.identity, r, read);
+                      });
                     });
 }
 
@@ -59,8 +62,10 @@ grpc::ServerUnaryReactor* AssessmentRpc::ListAssessments(grpc::CallbackServerCon
                                                          const v1::ListAssessmentsRequest* request,
                                                          v1::ListAssessmentsResponse* response) {
   return rpc::Unary(environment_, "/assay.v1.AssessmentService/ListAssessments", context, request, response,
-                    [this](const rpc::Call& call, const v1::ListAssessmentsRequest& r) {
-                      return answers_.ListAssessments(call.identity, r, call.deadline);
+                    [this](const rpc::Call& call, const v1::ListAssessmentsRequest& r, rpc::ResponseMetadata& metadata) {
+                      return Reading(call, metadata, [&](const ShardCall& read) {
+                        return answers_.ListAssessments(call.identity, r, read);
+                      });
                     });
 }
 

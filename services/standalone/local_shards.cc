@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/standalone/local_shards.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "services/aggregator/shard.h"
@@ -11,10 +12,10 @@ namespace {
 
 // Waits for what the scope asks for, then asks the shard.
 template <typename Request, typename Method>
-auto Ask(aggregator::Server& aggregator, uint32_t shard, const Request& request, absl::Time deadline, Method method)
+auto Ask(aggregator::Server& aggregator, uint32_t shard, const Request& request, const gateway::ShardCall& call, Method method)
     -> decltype((std::declval<const aggregator::ShardReads&>().*method)(request)) {
   ASSAY_ASSIGN_OR_RETURN(const aggregator::ShardReads* reads,
-                         aggregator.Read(shard, request.scope().wait_for_offset(), deadline));
+                         aggregator.Read(shard, request.scope().wait_for_offset(), call.deadline));
   return (reads->*method)(request);
 }
 
@@ -24,63 +25,62 @@ using Reads = aggregator::ShardReads;
 
 absl::StatusOr<shard::v1::FindRequestResponse> LocalShards::FindRequest(uint32_t shard,
                                                                         const shard::v1::FindRequestRequest& request,
-                                                                        absl::Time deadline) {
-  return Ask(aggregator_, shard, request, deadline, &Reads::FindRequest);
+                                                                        const gateway::ShardCall& call) {
+  return Ask(aggregator_, shard, request, call, &Reads::FindRequest);
 }
 
 absl::StatusOr<shard::v1::GetSubmissionResponse> LocalShards::GetSubmission(
-    uint32_t shard, const shard::v1::GetSubmissionRequest& request, absl::Time deadline) {
-  return Ask(aggregator_, shard, request, deadline, &Reads::GetSubmission);
+    uint32_t shard, const shard::v1::GetSubmissionRequest& request, const gateway::ShardCall& call) {
+  return Ask(aggregator_, shard, request, call, &Reads::GetSubmission);
 }
 
 absl::StatusOr<shard::v1::ListSubmissionsResponse> LocalShards::ListSubmissions(
-    uint32_t shard, const shard::v1::ListSubmissionsRequest& request, absl::Time deadline) {
-  return Ask(aggregator_, shard, request, deadline, &Reads::ListSubmissions);
+    uint32_t shard, const shard::v1::ListSubmissionsRequest& request, const gateway::ShardCall& call) {
+  return Ask(aggregator_, shard, request, call, &Reads::ListSubmissions);
 }
 
 absl::StatusOr<shard::v1::AssessmentEntry> LocalShards::GetAssessment(uint32_t shard,
                                                                       const shard::v1::GetAssessmentRequest& request,
-                                                                      absl::Time deadline) {
-  return Ask(aggregator_, shard, request, deadline, &Reads::GetAssessment);
+                                                                      const gateway::ShardCall& call) {
+  return Ask(aggregator_, shard, request, call, &Reads::GetAssessment);
 }
 
 absl::StatusOr<shard::v1::ListAssessmentsResponse> LocalShards::ListAssessments(
-    uint32_t shard, const shard::v1::ListAssessmentsRequest& request, absl::Time deadline) {
-  return Ask(aggregator_, shard, request, deadline, &Reads::ListAssessments);
+    uint32_t shard, const shard::v1::ListAssessmentsRequest& request, const gateway::ShardCall& call) {
+  return Ask(aggregator_, shard, request, call, &Reads::ListAssessments);
 }
 
 absl::StatusOr<std::string> LocalShards::GetReadiness(uint32_t shard, const shard::v1::GetReadinessRequest& request,
-                                                      absl::Time deadline) {
-  return Ask(aggregator_, shard, request, deadline, &Reads::GetReadiness);
+                                                      const gateway::ShardCall& call) {
+  return Ask(aggregator_, shard, request, call, &Reads::GetReadiness);
 }
 
 absl::StatusOr<v1::EvaluationReport> LocalShards::GetReport(uint32_t shard, const shard::v1::GetReportRequest& request,
-                                                            absl::Time deadline) {
-  return Ask(aggregator_, shard, request, deadline, &Reads::GetReport);
+                                                            const gateway::ShardCall& call) {
+  return Ask(aggregator_, shard, request, call, &Reads::GetReport);
 }
 
 absl::StatusOr<shard::v1::FindEvidenceResponse> LocalShards::FindEvidence(uint32_t shard, const shard::v1::FindEvidenceRequest& request,
-                                                       absl::Time deadline) {
-  return Ask(aggregator_, shard, request, deadline, &Reads::FindEvidence);
+                                                       const gateway::ShardCall& call) {
+  return Ask(aggregator_, shard, request, call, &Reads::FindEvidence);
 }
 
 absl::StatusOr<shard::v1::ListDecisionsResponse> LocalShards::ListDecisions(
-    uint32_t shard, const shard::v1::ListDecisionsRequest& request, absl::Time deadline) {
-  return Ask(aggregator_, shard, request, deadline, &Reads::ListDecisions);
+    uint32_t shard, const shard::v1::ListDecisionsRequest& request, const gateway::ShardCall& call) {
+  return Ask(aggregator_, shard, request, call, &Reads::ListDecisions);
 }
 
 absl::StatusOr<shard::v1::ReadChangesResponse> LocalShards::ReadChanges(uint32_t shard,
                                                                         const shard::v1::ReadChangesRequest& request,
-                                                                        absl::Time deadline) {
-  return Ask(aggregator_, shard, request, deadline, &Reads::ReadChanges);
+                                                                        const gateway::ShardCall& call) {
+  return Ask(aggregator_, shard, request, call, &Reads::ReadChanges);
 }
 
-absl::StatusOr<uint64_t> LocalShards::NextChange(uint32_t shard) {
-  ASSAY_ASSIGN_OR_RETURN(const Reads* reads, aggregator_.Read(shard, -1, absl::InfinitePast()));
-  return reads->NextChange();
+absl::StatusOr<gateway::ChangeRange> LocalShards::GetChangeRange(uint32_t shard, const gateway::ShardCall& call) {
+  ASSAY_ASSIGN_OR_RETURN(const Reads* reads, aggregator_.Read(shard, -1, call.deadline));
+  ASSAY_ASSIGN_OR_RETURN(const uint64_t next, reads->NextChange());
+  return gateway::ChangeRange{next - std::min(next, aggregator::kChangeHistory), next};
 }
-
-uint64_t LocalShards::change_history() const { return aggregator::kChangeHistory; }
 
 std::shared_ptr<void> LocalShards::Subscribe(uint32_t shard, std::function<void()> listener) {
   return aggregator_.Subscribe(shard, std::move(listener));

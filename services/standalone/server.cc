@@ -19,14 +19,14 @@
 #include "services/common/runtime/health.h"
 #include "services/common/runtime/http_server.h"
 #include "services/common/runtime/metrics.h"
+#include "services/common/runtime/monitor.h"
 #include "services/common/store/disk_guard.h"
 #include "services/evaluator/server.h"
+#include "services/gateway/limits.h"
 #include "services/gateway/server.h"
-#include "services/standalone/content_digests.h"
 #include "services/standalone/data_folder.h"
 #include "services/standalone/framework_documents.h"
 #include "services/standalone/local_shards.h"
-#include "services/standalone/monitor.h"
 #include "services/standalone/server_info.h"
 
 namespace assay::standalone {
@@ -69,12 +69,12 @@ struct Server::Parts {
   std::unique_ptr<evaluator::Server> evaluator;
   std::unique_ptr<aggregator::Server> aggregator;
   std::unique_ptr<LocalShards> shards;
-  std::unique_ptr<ContentDigests> digests;
+  std::unique_ptr<gateway::ContentDigests> digests;
   std::unique_ptr<gateway::Journal> journal;
   std::unique_ptr<gateway::Server> gateway;
   runtime::Health health;
   runtime::Metrics metrics;
-  std::unique_ptr<Monitor> monitor;
+  std::unique_ptr<runtime::Monitor> monitor;
   std::unique_ptr<runtime::HttpServer> http;
   std::string socket;
   // Evaluator → digest of the plugin that offers it. Constant once the evaluator is open.
@@ -104,7 +104,7 @@ absl::Status Server::Parts::OpenStorage() {
   const uint64_t reserve = Or<uint64_t>(config.limits().reserved_disk_bytes(), 256 << 20);
   blob::FolderBlobStoreOptions blob_options;
   blob_options.path = folder->Path("blobs");
-  blob_options.max_bytes = Or<uint64_t>(config.limits().blob_quota_bytes(), uint64_t{20} << 30);
+  gateway::SetBlobLimits(config.limits(), blob_options);
   // New uploads end at the door while the reserve is whole; results of what was accepted may use most of it.
   blob_options.min_free_bytes = reserve / 4;
   blob_options.read_only = read_only();
@@ -166,9 +166,10 @@ absl::Status Server::Parts::OpenShards() {
                          aggregator::Server::Create(std::move(options), log.get(), queue.get(), *blobs, clock));
   aggregator->Start();
   shards = std::make_unique<LocalShards>(*aggregator);
-  digests = std::make_unique<ContentDigests>(*blobs, [this](const blob::Owner& owner, const Digest& archive) {
-    return evaluator->ContentDigest(owner, archive);
-  });
+  digests = std::make_unique<gateway::ContentDigests>(
+      *blobs, clock, [this](const blob::Owner& owner, const Digest& archive, absl::Time deadline) {
+        return evaluator->ContentDigest(owner, archive, deadline);
+      });
   if (!read_only()) journal = std::make_unique<gateway::Journal>(*log, clock, instance);
   return absl::OkStatus();
 }
@@ -184,10 +185,14 @@ gateway::Backend Server::Parts::MakeBackend() {
       .find_framework = [&catalog](absl::string_view name) { return catalog.Find(name); },
       .frameworks = catalog.frameworks(),
       .plugins = [this] { return plugins; },
-      .content_digest = [this](const blob::Owner& owner, const Digest& digest) { return digests->Find(owner, digest); },
-      .has_room = [this] { return disk->HasRoom(); },
+      .digests = *digests,
+      .has_room = [this](absl::string_view tenant) -> absl::Status {
+        ASSAY_RETURN_IF_ERROR(disk->HasRoom());
+        return blobs->HasRoom(tenant);
+      },
       .server_info = [this] { return DescribeServer(config, kShards, launcher.get(), evaluator.get()); },
       .max_artifact_bytes = Or<uint64_t>(config.limits().artifact_bytes(), 256 << 20),
+      .max_artifact_bytes_of_tenant = gateway::ArtifactLimitsOfTenants(config.limits()),
       .log_identity = log == nullptr ? "" : log->identity(),
   };
 }
@@ -253,7 +258,9 @@ void Server::Parts::Look() {
 }
 
 absl::Status Server::Parts::OpenStatusPages() {
-  monitor = std::make_unique<Monitor>(clock, [this] { Look(); });
+  health.Listen([this](bool ready) { gateway->SetServing(ready || read_only()); });
+  Look();
+  monitor = std::make_unique<runtime::Monitor>(clock, [this] { Look(); });
   if (config.http_listen().empty() || read_only()) return absl::OkStatus();
   runtime::HttpServerOptions options;
   options.listen = config.http_listen();

@@ -44,7 +44,8 @@ inline grpc::ByteBuffer ToBuffer(std::vector<std::string> pieces) {
 }  // namespace internal
 
 // Like Unary(), for a method whose answer lies ready in wire form, in pieces that merge into one message:
-//   absl::StatusOr<std::vector<std::string>> handler(const Call& call, const Request& request)
+//   absl::StatusOr<std::vector<std::string>> handler(const Call& call, const Request& request
+//                                                    [, ResponseMetadata& metadata])
 // They are passed on unread. When `waits(request)` is false the handler must not block, and answers on the thread that
 // the call arrived on: the hand-over to the executor costs more than such a call.
 template <typename Request, typename Waits, typename Handler>
@@ -65,7 +66,7 @@ grpc::ServerUnaryReactor* BytesUnary(const CallEnvironment& environment, absl::s
   auto answer = [reactor, context, response, ticket = *std::move(ticket), parsed = std::move(parsed),
                  handler = std::move(handler)]() mutable {
     absl::StatusOr<std::vector<std::string>> result = absl::CancelledError("the caller went away");
-    if (!context->IsCancelled()) result = handler(ticket->call(), parsed);
+    if (!context->IsCancelled()) result = internal::Answer(handler, ticket->call(), parsed, *context);
     if (result.ok()) *response = internal::ToBuffer(*std::move(result));
     ticket.reset();
     reactor->Finish(ToGrpcStatus(result.status()));

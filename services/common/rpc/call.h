@@ -4,8 +4,10 @@
 #include <grpcpp/server_context.h>
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <string>
+#include <type_traits>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -24,6 +26,9 @@ struct Call {
   // InfiniteFuture: the caller set none.
   absl::Time deadline = absl::InfiniteFuture();
 };
+
+// What a handler adds to the headers of its answer: lower-case names, text of ASCII.
+using ResponseMetadata = std::map<std::string, std::string>;
 
 struct CallLimits {
   // Calls in progress, streams included.
@@ -78,5 +83,22 @@ struct CallEnvironment {
   CallGate& gate;
   Executor& executor;
 };
+
+namespace internal {
+
+// Calls `handler(call, request)`, or `handler(call, request, metadata)` if it takes that.
+template <typename Request, typename Handler>
+auto Answer(Handler& handler, const Call& call, const Request& request, grpc::CallbackServerContext& context) {
+  if constexpr (std::is_invocable_v<Handler&, const Call&, const Request&, ResponseMetadata&>) {
+    ResponseMetadata metadata;
+    auto result = handler(call, request, metadata);
+    for (const auto& [name, value] : metadata) context.AddInitialMetadata(name, value);
+    return result;
+  } else {
+    return handler(call, request);
+  }
+}
+
+}  // namespace internal
 
 }  // namespace assay::rpc

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/common/rpc/channel.h"
 
+#include <arpa/inet.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
@@ -50,6 +51,14 @@ grpc::ChannelArguments Arguments() {
 }
 
 }  // namespace
+
+bool IsLoopbackAddress(const std::string& host_port) {
+  const std::string host = host_port.substr(0, host_port.rfind(':'));
+  in_addr address{};
+  // Not by its first letters: "127.example.com" is somebody's name.
+  const bool is_loopback = inet_pton(AF_INET, host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
+  return is_loopback || host == "localhost" || host == "[::1]";
+}
 
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& target) {
   return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), Arguments());

@@ -28,6 +28,9 @@ struct ChannelOptions {
   std::string tls_key_file;
 };
 
+// Whether only this machine reaches "host:port": an address in 127/8, ::1, or "localhost".
+bool IsLoopbackAddress(const std::string& host_port);
+
 // A channel to "host:port" or "unix:/path", with our limits and keepalive. It connects when it is first used. Between
 // processes of one machine a Unix socket has twice the rate of TCP.
 std::shared_ptr<grpc::Channel> ConnectTo(const std::string& target);

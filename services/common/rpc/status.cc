@@ -120,6 +120,13 @@ std::string ReasonOf(const absl::Status& status) {
   return info.has_value() ? info->reason() : "";
 }
 
+std::string ReasonMetadataOf(const absl::Status& status, const std::string& key) {
+  const auto info = GetDetail<google::rpc::ErrorInfo>(status);
+  if (!info.has_value()) return "";
+  const auto found = info->metadata().find(key);
+  return found == info->metadata().end() ? "" : found->second;
+}
+
 google::rpc::Status ToRpcStatus(const absl::Status& status) {
   google::rpc::Status out;
   out.set_code(static_cast<int>(status.code()));

@@ -37,6 +37,8 @@ std::vector<FieldViolation> FieldViolationsOf(const absl::Status& status);
 absl::Duration RetryDelay(const absl::Status& status);
 // Empty: none.
 std::string ReasonOf(const absl::Status& status);
+// What the reason's metadata say under `key`; empty: nothing.
+std::string ReasonMetadataOf(const absl::Status& status, const std::string& key);
 
 // Details that would not fit into the headers of an answer (4 KiB) are left out, violations from the end.
 grpc::Status ToGrpcStatus(const absl::Status& status);

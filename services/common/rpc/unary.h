@@ -15,7 +15,7 @@
 namespace assay::rpc {
 
 // Answers one unary call with a plain function
-//   absl::StatusOr<Response> handler(const Call& call, const Request& request)
+//   absl::StatusOr<Response> handler(const Call& call, const Request& request[, ResponseMetadata& metadata])
 // run on the executor, after the gate let the call in. `method` is the full name the rules know. A full executor
 // answers RESOURCE_EXHAUSTED with RetryInfo. Request and response belong to gRPC until the call ends.
 //
@@ -41,7 +41,7 @@ grpc::ServerUnaryReactor* Unary(const CallEnvironment& environment, absl::string
       [reactor, context, request, response, ticket = *std::move(ticket), handler = std::move(handler)]() mutable {
         absl::StatusOr<Response> result = absl::CancelledError("the caller went away");
         // Nobody waits for a call that ended in the queue.
-        if (!context->IsCancelled()) result = handler(ticket->call(), *request);
+        if (!context->IsCancelled()) result = internal::Answer(handler, ticket->call(), *request, *context);
         if (result.ok()) *response = *std::move(result);
         const grpc::Status status = ToGrpcStatus(result.status());
         ticket.reset();

@@ -3,17 +3,11 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "services/common/base/file.h"
@@ -23,42 +17,10 @@
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/status.h"
 
-extern char** environ;
-
 namespace assay::testing {
 namespace {
 
-constexpr int kReadyFd = 3;
 constexpr absl::Duration kPatience = absl::Seconds(120);
-
-std::string Field(const std::string& json, const std::string& name) {
-  const std::string key = absl::StrCat("\"", name, "\":\"");
-  const size_t begin = json.find(key);
-  if (begin == std::string::npos) return "";
-  return json.substr(begin + key.size(), json.find('"', begin + key.size()) - begin - key.size());
-}
-
-std::string LastLine(const std::string& path) {
-  const absl::StatusOr<std::string> text = ReadFile(path, 64 << 20);
-  if (!text.ok()) return "";
-  const absl::string_view trimmed = absl::StripAsciiWhitespace(*text);
-  return std::string(trimmed.substr(trimmed.rfind('\n') == absl::string_view::npos ? 0 : trimmed.rfind('\n') + 1));
-}
-
-// One line, or what came before the end.
-std::string ReadLine(int fd) {
-  std::string line;
-  const absl::Time deadline = absl::Now() + kPatience;
-  while (line.find('\n') == std::string::npos && absl::Now() < deadline) {
-    pollfd waiting{fd, POLLIN, 0};
-    if (poll(&waiting, 1, static_cast<int>(absl::ToInt64Milliseconds(deadline - absl::Now()))) <= 0) continue;
-    char buffer[1024];
-    const ssize_t count = read(fd, buffer, sizeof buffer);
-    if (count <= 0) break;
-    line.append(buffer, static_cast<size_t>(count));
-  }
-  return line;
-}
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& target) {
   grpc::ChannelArguments arguments;
@@ -72,8 +34,6 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& target) {
 }
 
 }  // namespace
-
-std::string Built(const std::string& name) { return absl::StrCat(getenv("ASSAY_BUILD_DIR"), "/", name); }
 
 std::string TestPlugins() {
   static const TempDir folder;
@@ -89,18 +49,8 @@ std::string TestPlugins() {
 }
 
 absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const Options& options) {
-  const std::string log = absl::StrCat(options.data_directory, ".log");
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe");
-  UniqueFd read_end(ends[0]), write_end(ends[1]);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  posix_spawn_file_actions_adddup2(&actions, write_end.get(), kReadyFd);
   std::vector<std::string> arguments = {
-      Built("bin/assay-standalone"),
       absl::StrCat("--data=", options.data_directory),
-      absl::StrCat("--ready_fd=", kReadyFd),
       "--exit_with_parent",
       "--set=listen=",
       "--set=http_listen=",
@@ -110,47 +60,9 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const Option
                    options.plugin_directory.empty() ? TestPlugins() : options.plugin_directory)};
   for (const std::string& assignment : options.set) arguments.push_back(absl::StrCat("--set=", assignment));
   if (options.read_only) arguments.push_back("--read_only");
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-
-  std::unique_ptr<ServerProcess> process(new ServerProcess);
-  const int error = posix_spawn(&process->pid_, argv[0], &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return ErrnoStatus(error, argv[0]);
-  write_end.reset();
-  const std::string line = ReadLine(read_end.get());
-  if (line.empty()) {
-    int status = 0;
-    waitpid(process->pid_, &status, 0);
-    process->pid_ = -1;
-    return absl::UnavailableError(absl::StrCat(LastLine(log), WIFSIGNALED(status) ? " (signal " : " (exit ",
-                                               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), ")"));
-  }
-  process->socket_ = Field(line, "socket");
-  process->grpc_address_ = Field(line, "grpc");
-  return process;
-}
-
-ServerProcess::~ServerProcess() { Kill(); }
-
-void ServerProcess::Kill() {
-  if (pid_ < 0) return;
-  kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
-  pid_ = -1;
-}
-
-int ServerProcess::Terminate() {
-  kill(pid_, SIGTERM);
-  const absl::Time deadline = absl::Now() + absl::Minutes(1);
-  int status = 0;
-  while (waitpid(pid_, &status, WNOHANG) == 0) {
-    if (absl::Now() > deadline) return -1;
-    poll(nullptr, 0, 5);
-  }
-  pid_ = -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<Program> program, Program::Start("assay-standalone", std::move(arguments),
+                                                                          absl::StrCat(options.data_directory, ".log")));
+  return std::unique_ptr<ServerProcess>(new ServerProcess(std::move(program)));
 }
 
 Client::Client(const std::string& target, std::string token) : token_(std::move(token)) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <grpcpp/grpcpp.h>
-#include <sys/types.h>
 
 #include <memory>
 #include <string>
@@ -23,11 +22,9 @@
 #include "assay/v1/server_service.grpc.pb.h"
 #include "assay/v1/submission_service.grpc.pb.h"
 #include "services/common/base/testing/temp_dir.h"
+#include "tests/integration/testing/program.h"
 
 namespace assay::testing {
-
-// A file of the build folder.
-std::string Built(const std::string& name);
 
 // A real assay-standalone, started on a data folder and killed or stopped as a test says.
 class ServerProcess {
@@ -43,24 +40,25 @@ class ServerProcess {
 
   // Waits until it serves. Else the last line it wrote, with its exit code.
   static absl::StatusOr<std::unique_ptr<ServerProcess>> Start(const Options& options);
-  // Kills what still runs.
-  ~ServerProcess();
 
-  // kill -9, and waits until it is gone.
-  void Kill();
-  // SIGTERM, and waits; its exit code, or -1 when it does not end within a minute.
-  int Terminate();
+  // See Program.
+  void Kill() { program_->Kill(); }
+  int Terminate() { return program_->Terminate(); }
 
-  pid_t pid() const { return pid_; }
+  pid_t pid() const { return program_->pid(); }
   const std::string& socket() const { return socket_; }
   // "host:port"; empty: none.
   const std::string& grpc_address() const { return grpc_address_; }
 
  private:
-  ServerProcess() = default;
-  pid_t pid_ = -1;
-  std::string socket_;
-  std::string grpc_address_;
+  explicit ServerProcess(std::unique_ptr<Program> program)
+      : program_(std::move(program)),
+        socket_(program_->ReadyField("socket")),
+        grpc_address_(program_->ReadyField("grpc")) {}
+
+  const std::unique_ptr<Program> program_;
+  const std::string socket_;
+  const std::string grpc_address_;
 };
 
 // The folder of plugins that ServerProcess uses unless told otherwise; made on first use.

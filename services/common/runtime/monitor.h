@@ -10,7 +10,7 @@
 #include "absl/time/time.h"
 #include "services/common/base/clock.h"
 
-namespace assay::standalone {
+namespace assay::runtime {
 
 // Calls `look` about every second from a thread of its own, until it is stopped.
 class Monitor {
@@ -42,4 +42,4 @@ class Monitor {
   std::thread thread_;
 };
 
-}  // namespace assay::standalone
+}  // namespace assay::runtime
