@@ -21,11 +21,11 @@
 #include "services/common/runtime/metrics.h"
 #include "services/common/runtime/monitor.h"
 #include "services/common/store/disk_guard.h"
+#include "services/evaluator/framework_documents.h"
 #include "services/evaluator/server.h"
 #include "services/gateway/limits.h"
 #include "services/gateway/server.h"
 #include "services/standalone/data_folder.h"
-#include "services/standalone/framework_documents.h"
 #include "services/standalone/local_shards.h"
 #include "services/standalone/server_info.h"
 
@@ -65,7 +65,7 @@ struct Server::Parts {
   std::unique_ptr<blob::FolderBlobStore> blobs;
   std::unique_ptr<log::EmbeddedLog> log;
   std::unique_ptr<log::MemoryWorkQueue> queue;
-  FrameworkDocuments frameworks{readiness::Catalog::BuiltIn()};
+  evaluator::FrameworkDocuments frameworks{readiness::Catalog::BuiltIn()};
   std::unique_ptr<evaluator::Server> evaluator;
   std::unique_ptr<aggregator::Server> aggregator;
   std::unique_ptr<LocalShards> shards;

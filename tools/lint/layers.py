@@ -36,7 +36,7 @@ ALLOWED = {
     "services/standalone": SHARED + ["services/gateway/server.h", "services/gateway/shards.h",
                                      "services/gateway/limits.h",
                                      "services/aggregator/server.h", "services/aggregator/shard.h",
-                                     "services/evaluator/server.h"],
+                                     "services/evaluator/framework_documents.h", "services/evaluator/server.h"],
     "plugins/sdk": ["assay/plugin.h", "assay/plugin.hpp", "assay/plugin_types.hpp", "assay/json.hpp"],
     "plugins/code_analysis": ["plugins/sdk", "assay/plugin.h", "assay/plugin.hpp", "assay/plugin_types.hpp", "assay/json.hpp"],
     "plugins/load_test": ["plugins/sdk", "assay/plugin.h", "assay/plugin.hpp", "assay/plugin_types.hpp", "assay/json.hpp"],

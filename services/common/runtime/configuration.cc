@@ -34,6 +34,22 @@ absl::Status SetField(const std::string& name, absl::string_view value, const st
   return absl::OkStatus();
 }
 
+absl::Status ApplyFile(const std::string& path, Message* out) {
+  ASSAY_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxDocumentBytes));
+  const std::unique_ptr<Message> parsed(out->New());
+  LineIndex lines;
+  DocumentOptions options;
+  options.lines = &lines;
+  ASSAY_RETURN_IF_ERROR(ParseDocument(text, path, parsed.get(), options));
+  // What the file names replaces what was there, a default that it empties included.
+  for (const auto& [name, line] : lines.entries()) {
+    const FieldDescriptor* field = out->GetDescriptor()->FindFieldByName(name);
+    if (field != nullptr) out->GetReflection()->ClearField(out, field);
+  }
+  out->MergeFrom(*parsed);
+  return absl::OkStatus();
+}
+
 absl::Status ApplyOverride(const std::string& text, Message* out) {
   const std::string label = absl::StrCat("--set ", text);
   const size_t equals = text.find('=');
@@ -55,11 +71,7 @@ absl::Status ApplyOverride(const std::string& text, Message* out) {
 }  // namespace
 
 absl::Status LoadConfiguration(const std::string& path, const std::vector<std::string>& overrides, Message* out) {
-  out->Clear();
-  if (!path.empty()) {
-    ASSAY_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxDocumentBytes));
-    ASSAY_RETURN_IF_ERROR(ParseDocument(text, path, out));
-  }
+  if (!path.empty()) ASSAY_RETURN_IF_ERROR(ApplyFile(path, out));
   for (const std::string& text : overrides) ASSAY_RETURN_IF_ERROR(ApplyOverride(text, out));
   return absl::OkStatus();
 }

@@ -12,7 +12,8 @@ class Message;
 
 namespace assay::runtime {
 
-// Fills `out` from the YAML or JSON file at `path` (empty: no file, all defaults) and then from `overrides`, each
+// Fills `out`, which holds the defaults, from the YAML or JSON file at `path` (empty: no file; a field that it names is
+// replaced whole) and then from `overrides`, each
 // "path=value" with field names joined by dots, for example "limits.artifact_bytes=1000000". Lists are given whole, as
 // in YAML: "plugin_directories=[/a, /b]". Strict: unknown fields and wrong types are INVALID_ARGUMENT, naming the file
 // and line or the override.

@@ -45,9 +45,23 @@ TEST(Configuration, ReadsAFileAndThenTheOverrides) {
   EXPECT_EQ(config.load().peak_rate(), 7);
   EXPECT_EQ(config.load().mix().at("get"), 6);
   EXPECT_THAT(config.services(), ::testing::ElementsAre("/p", "/q"));
-  ASSAY_ASSERT_OK(LoadConfiguration("", {"load.peak_rate=1"}, &config));
-  EXPECT_EQ(config.load().peak_rate(), 1);
+}
+
+TEST(Configuration, KeepsTheDefaultsThatNothingReplaces) {
+  testing::TempDir dir;
+  ASSAY_ASSERT_OK(WriteFileAtomically(dir / "c.yaml", "id: \"\"\nload: {peak_rate: 5}\n"));
+  TaskDocument config;
+  config.set_id("default");
+  config.set_candidate("default");
+  config.mutable_load()->mutable_mix()->insert({"default", 1});
+  config.set_time_budget_minutes(3);
+  ASSAY_ASSERT_OK(LoadConfiguration("", {"candidate="}, &config));
+  EXPECT_EQ(config.id(), "default");
+  EXPECT_EQ(config.candidate(), "");
+  ASSAY_ASSERT_OK(LoadConfiguration(dir / "c.yaml", {}, &config));
   EXPECT_EQ(config.id(), "");
+  EXPECT_EQ(config.load().mix_size(), 0);
+  EXPECT_EQ(config.time_budget_minutes(), 3u);
 }
 
 TEST(Configuration, RefusesWhatItDoesNotKnow) {

@@ -12,11 +12,11 @@
 #include "services/evaluator/server.h"
 #include "services/readiness/framework.h"
 
-namespace assay::standalone {
+namespace assay::evaluator {
 
 // The frameworks published here, as plugins get them. Each is written out once: it never changes, every evaluation
 // reads it, and it takes longer to write than a scorecard takes to judge. Thread-safe; the catalog must outlive it.
-class FrameworkDocuments final : public evaluator::FrameworkSource {
+class FrameworkDocuments final : public FrameworkSource {
  public:
   explicit FrameworkDocuments(const readiness::Catalog& catalog) : catalog_(catalog) {}
 
@@ -35,4 +35,4 @@ class FrameworkDocuments final : public evaluator::FrameworkSource {
   std::map<Digest, std::string> documents_ ABSL_GUARDED_BY(mutex_);
 };
 
-}  // namespace assay::standalone
+}  // namespace assay::evaluator
