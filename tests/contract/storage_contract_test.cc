@@ -164,6 +164,31 @@ class FolderBlobStoreHarness {
   std::unique_ptr<FolderBlobStore> store_;
 };
 
+// One of two stores that write one folder.
+class SharedBlobStoreHarness {
+ public:
+  SharedBlobStoreHarness() {
+    store_ = Open("first").value();
+    other_ = Open("second").value();
+  }
+  BlobStore& store() { return *store_; }
+  BlobStore& other() { return *other_; }
+  absl::StatusOr<std::unique_ptr<FolderBlobStore>> Open(const std::string& name) {
+    FolderBlobStoreOptions options;
+    options.path = dir_ / "blobs";
+    options.shared_as = name;
+    options.max_bytes = kContractQuota;
+    options.min_free_bytes = 0;
+    return FolderBlobStore::Open(options, clock);
+  }
+  SimulatedClock clock;
+
+ private:
+  testing::TempDir dir_;
+  std::unique_ptr<FolderBlobStore> store_;
+  std::unique_ptr<FolderBlobStore> other_;
+};
+
 class FakeBlobStoreHarness {
  public:
   SimulatedClock clock;
@@ -174,7 +199,38 @@ class FakeBlobStoreHarness {
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Folder, BlobStoreContract, FolderBlobStoreHarness);
+INSTANTIATE_TYPED_TEST_SUITE_P(Shared, BlobStoreContract, SharedBlobStoreHarness);
 INSTANTIATE_TYPED_TEST_SUITE_P(Fake, BlobStoreContract, FakeBlobStoreHarness);
+
+TEST(SharedBlobFolder, ShowsEveryProcessWhatAnyWroteAndRemoved) {
+  SharedBlobStoreHarness folder;
+  const Owner ann{"tenant", "ann"};
+  ASSAY_ASSERT_OK_AND_ASSIGN(const Digest digest, Put(folder.store(), ann, "hers"));
+  EXPECT_THAT(Get(folder.other(), ann, digest, 10), testing::IsOkAndHolds("hers"));
+  ASSAY_ASSERT_OK(folder.other().DeleteAll(ann));
+  EXPECT_THAT(folder.store().Open(ann, digest), testing::StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST(SharedBlobFolder, KeepsWhatIsBeingWrittenWhenAnotherProcessStarts) {
+  SharedBlobStoreHarness folder;
+  const Owner ann{"tenant", "ann"};
+  ASSAY_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Writer> writer, folder.store().Create(ann, 100));
+  ASSAY_ASSERT_OK(writer->Append("half, "));
+  ASSAY_ASSERT_OK_AND_ASSIGN(const auto third, folder.Open("third"));
+  ASSAY_ASSERT_OK(writer->Append("half"));
+  ASSAY_ASSERT_OK_AND_ASSIGN(const Digest digest, writer->Commit());
+  EXPECT_THAT(Get(*third, ann, digest, 100), testing::IsOkAndHolds("half, half"));
+}
+
+TEST(SharedBlobFolder, StoresForCandidatesThatOthersRemoveAllTheTime) {
+  SharedBlobStoreHarness folder;
+  const Owner ann{"tenant", "ann"};
+  std::thread remover([&] {
+    for (int i = 0; i < 200; ++i) ASSAY_EXPECT_OK(folder.other().DeleteAll(ann));
+  });
+  for (int i = 0; i < 200; ++i) ASSAY_EXPECT_OK(Put(folder.store(), ann, absl::StrCat(i)));
+  remover.join();
+}
 
 }  // namespace blob
 }  // namespace assay
