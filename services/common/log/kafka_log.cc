@@ -41,10 +41,15 @@ class KafkaLog::Core {
   const KafkaLogOptions& options() const { return options_; }
   const std::string& identity() const { return identity_; }
   kafka::Producer& producer() { return *producer_; }
-  absl::Status health() const {
+  absl::Status failure() const {
     absl::MutexLock lock(&mutex_);
     return failure_;
   }
+  absl::Duration silence() const {
+    absl::MutexLock lock(&mutex_);
+    return is_silent_ ? absl::Now() - last_answer_ : absl::ZeroDuration();
+  }
+  absl::Status health() const;
 
  private:
   absl::Time Deadline() const { return absl::Now() + options_.request_timeout; }
@@ -64,6 +69,7 @@ class KafkaLog::Core {
   // The watching thread.
   void Watch();
   absl::Status AskWhetherSame();
+  void NoteAnswer(bool answered);
 
   const KafkaLogOptions options_;
   // Constant after Open().
@@ -78,6 +84,9 @@ class KafkaLog::Core {
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  // The last time that a broker answered, and whether one was asked in vain since.
+  absl::Time last_answer_ ABSL_GUARDED_BY(mutex_) = absl::Now();
+  bool is_silent_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Mutex close_mutex_;
   std::thread watcher_ ABSL_GUARDED_BY(close_mutex_);
 };
@@ -123,8 +132,22 @@ void KafkaLog::Core::Watch() {
   }
 }
 
+void KafkaLog::Core::NoteAnswer(bool answered) {
+  absl::MutexLock lock(&mutex_);
+  is_silent_ = !answered;
+  if (answered) last_answer_ = absl::Now();
+}
+
+absl::Status KafkaLog::Core::health() const {
+  ASSAY_RETURN_IF_ERROR(failure());
+  const absl::Duration silent = silence();
+  if (silent == absl::ZeroDuration()) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("kafka: no broker has answered for ", absl::FormatDuration(silent)));
+}
+
 absl::Status KafkaLog::Core::AskWhetherSame() {
   const absl::StatusOr<std::string> now = topics_->Identity(options_.topic.name, kWatchTimeout);
+  NoteAnswer(!absl::IsUnavailable(now.status()));
   missing_ = absl::IsNotFound(now.status()) ? missing_ + 1 : 0;
   // Once may be a broker that has not heard of it yet.
   if (missing_ == 1) return absl::OkStatus();
@@ -145,7 +168,7 @@ void KafkaLog::Core::Append(int32_t partition, absl::string_view key, absl::stri
     status = absl::InvalidArgumentError(absl::StrCat("record of ", key.size() + value.size(), " bytes, at most ",
                                                      kMaxRecordBytes, " are allowed"));
   }
-  if (status.ok()) status = health();
+  if (status.ok()) status = failure();
   if (!status.ok()) return done({status, -1});
   producer_->Produce(0, partition, key, value, [this, partition, done = std::move(done)](const Delivery& delivery) {
     if (delivery.status.ok()) Note(partition, delivery.offset + 1);
@@ -229,8 +252,8 @@ absl::Status KafkaLog::health() const { return core_->health(); }
 
 KafkaLog::Stats KafkaLog::stats() const {
   const kafka::Producer::Stats stats = core_->producer().stats();
-  return {stats.delivered,      stats.unknown,      stats.refused,      stats.rebuilt,
-          stats.queued_records, stats.queued_bytes, stats.oldest_queued};
+  return {stats.delivered,      stats.unknown,      stats.refused,       stats.rebuilt,
+          stats.queued_records, stats.queued_bytes, stats.oldest_queued, core_->silence()};
 }
 
 }  // namespace assay::log

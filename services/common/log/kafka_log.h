@@ -16,6 +16,9 @@
 
 namespace assay::log {
 
+// A process whose brokers were silent for so long ends: a new one may reach them where this one does not.
+inline constexpr absl::Duration kGiveUpAfter = absl::Seconds(60);
+
 struct KafkaLogOptions {
   KafkaConnection connection;
   // What the topic must be; anything else is refused. `has_identity` must be set.
@@ -53,6 +56,8 @@ class KafkaLog final : public Log {
     size_t queued_records = 0;
     size_t queued_bytes = 0;
     absl::Duration oldest_queued;
+    // How long no broker has answered whether the topic is still the same; asked every watch_interval.
+    absl::Duration silence;
   };
 
   // Returns once the topic is checked and the brokers that lead it are known, so that the first append is quick.
@@ -71,7 +76,7 @@ class KafkaLog final : public Log {
   void Close() override;
 
   Stats stats() const;
-  // OK, or why nothing can be appended any more; for health checks.
+  // For health checks. UNAVAILABLE: no broker answers just now; else why nothing can be appended any more.
   absl::Status health() const;
   // For tests: the producing client fails for good, as after a defect of its protocol.
   void FailProducerForTest();
