@@ -35,4 +35,10 @@ void RunSlots::GiveBack(const std::string& lane) {
   ++free_.find(lane)->second;
 }
 
+int RunSlots::free(const std::string& lane) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = free_.find(lane);
+  return found == free_.end() ? 0 : found->second;
+}
+
 }  // namespace assay::evaluator

@@ -39,6 +39,8 @@ class RunSlots {
   absl::StatusOr<Held> Take(const std::string& lane, const plugin_host::Cancellation& cancellation,
                             const std::function<void()>& waiting);
 
+  int free(const std::string& lane);
+
  private:
   void GiveBack(const std::string& lane);
 

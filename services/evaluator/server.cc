@@ -63,22 +63,34 @@ class RunningServer final : public Server {
   ~RunningServer() override { Stop(absl::ZeroDuration()); }
 
   absl::Status Start() {
-    for (const auto& [name, slots] :
-         {std::pair<std::string, int>{"fast", options_.fast_slots}, {"slow", options_.slow_slots}}) {
-      if (slots <= 0) continue;
+    for (const char* name : {"fast", "slow"}) {
+      if (SlotsOf(name) <= 0) continue;
       Lane& lane = lanes_[name];
       lane.name = name;
+      lane.capacity = SlotsOf(name) * (lane.name == "fast" ? kFastWorkersPerSlot : 1);
       ASSAY_ASSIGN_OR_RETURN(lane.consumer, dependencies_.work.Consume(name, options_.instance));
     }
     for (auto& [name, lane] : lanes_) {
       pollers_.emplace_back([this, &lane = lane] { Poll(lane); });
-      const int workers = name == "fast" ? options_.fast_slots * kFastWorkersPerSlot : options_.slow_slots;
-      for (int i = 0; i < workers; ++i) workers_.emplace_back([this, &lane = lane] { Work(lane); });
+      for (int i = 0; i < lane.capacity; ++i) workers_.emplace_back([this, &lane = lane] { Work(lane); });
     }
     return absl::OkStatus();
   }
 
   const std::vector<OfferedPlugin>& plugins() const override { return plugins_; }
+
+  Stats stats() override {
+    Stats stats;
+    stats.ready_processes = pool_.idle();
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [name, lane] : lanes_) {
+      const int slots = SlotsOf(name);
+      stats.lanes[name] = {slots, slots - slots_.free(name), lane.capacity, lane.capacity - intake_.FreeSlots(name),
+                           lane.taken};
+    }
+    stats.outcomes = outcomes_;
+    return stats;
+  }
 
   absl::StatusOr<Digest> ContentDigest(const blob::Owner& owner, const Digest& archive, absl::Time deadline) override {
     ASSAY_ASSIGN_OR_RETURN(const auto decoded,
@@ -113,6 +125,8 @@ class RunningServer final : public Server {
   }
 
  private:
+  int SlotsOf(const std::string& lane) const { return lane == "fast" ? options_.fast_slots : options_.slow_slots; }
+
   std::unique_ptr<PlatformSource> OwnPlatform(const std::string& executable_folder) {
     const absl::Status can_run = dependencies_.launcher.CanRunUntrusted();
     if (!can_run.ok()) return MakeNoPlatform(std::string(can_run.message()));
@@ -128,6 +142,10 @@ class RunningServer final : public Server {
   struct Lane {
     std::string name;
     std::unique_ptr<log::WorkConsumer> consumer;
+    // Workers, each with one piece of work.
+    int capacity = 0;
+    // Under mutex_.
+    uint64_t taken = 0;
     // Waiting for a worker, under mutex_; in it because it was offered, so never more than the consumer's window.
     std::deque<Job*> waiting;
   };
@@ -178,6 +196,7 @@ class RunningServer final : public Server {
       return;
     }
     absl::MutexLock lock(&mutex_);
+    ++lane.taken;
     switch (intake_.Offer(lane.name, job->work, dependencies_.clock.TimeNow())) {
       case WorkIntake::Decision::kDuplicate:
       case WorkIntake::Decision::kExpired:
@@ -242,11 +261,19 @@ class RunningServer final : public Server {
       return absl::CancelledError("the server stops");
     }
     absl::Status status = Persist([&] { return journal_.Finished(work, finished); });
-    if (!absl::IsInvalidArgument(status)) return status;
-    event::v1::EvaluationFinished refused;
-    refused.set_outcome(event::v1::EvaluationFinished::PLUGIN_INVALID_RESULT);
-    refused.set_reason(std::string(status.message()));
-    return Persist([&] { return journal_.Finished(work, refused); });
+    if (absl::IsInvalidArgument(status)) {
+      finished.Clear();
+      finished.set_outcome(event::v1::EvaluationFinished::PLUGIN_INVALID_RESULT);
+      finished.set_reason(std::string(status.message()));
+      status = Persist([&] { return journal_.Finished(work, finished); });
+    }
+    if (status.ok()) Count(finished.outcome());
+    return status;
+  }
+
+  void Count(event::v1::EvaluationFinished::Outcome outcome) {
+    absl::MutexLock lock(&mutex_);
+    ++outcomes_[event::v1::EvaluationFinished::Outcome_Name(outcome)];
   }
 
   const Options options_;
@@ -265,6 +292,7 @@ class RunningServer final : public Server {
   absl::Mutex mutex_;
   WorkIntake intake_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Job>> jobs_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, uint64_t> outcomes_ ABSL_GUARDED_BY(mutex_);
   bool polling_ ABSL_GUARDED_BY(mutex_) = true;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   // Running evaluations are to end without a record.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -73,6 +74,24 @@ struct Dependencies {
   PlatformSource* platform = nullptr;
 };
 
+// What happens now, and what happened since the start.
+struct Stats {
+  struct Lane {
+    // Plugins that may run at once, and those that do.
+    int slots = 0;
+    int running = 0;
+    // Work that may be taken at once, and what is taken and not ended.
+    int capacity = 0;
+    int in_flight = 0;
+    uint64_t taken = 0;
+  };
+  std::map<std::string, Lane> lanes;
+  // Attempts whose end is durable, by the name of their EvaluationFinished.Outcome.
+  std::map<std::string, uint64_t> outcomes;
+  // Plugin processes that wait for an evaluation.
+  size_t ready_processes = 0;
+};
+
 // A plugin this server can run. The aggregator pins `digest` at acceptance; work for another digest ends as
 // PLATFORM_FAULT with that reason.
 struct OfferedPlugin {
@@ -103,6 +122,8 @@ class Server {
 
   // What the plugin folder offers; constant.
   virtual const std::vector<OfferedPlugin>& plugins() const = 0;
+
+  virtual Stats stats() = 0;
 
   // Content digest of an uploaded archive; blocks. The archive stays decoded for the evaluation that follows, as long as
   // there is room. NOT_FOUND: no such blob; INVALID_ARGUMENT and RESOURCE_EXHAUSTED: the archive is unfit, or

@@ -102,4 +102,9 @@ void HostPool::WarmLoop() {
   }
 }
 
+size_t HostPool::idle() {
+  absl::MutexLock lock(&mutex_);
+  return idle_count_;
+}
+
 }  // namespace assay::plugin_host

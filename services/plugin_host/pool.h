@@ -38,6 +38,8 @@ class HostPool {
   void Release(std::unique_ptr<HostProcess> host, bool clean);
   // Starts processes in the background so that Acquire finds one.
   void Warm(const std::shared_ptr<const PluginPackage>& package, const std::string& evaluator);
+  // Ready processes just now.
+  size_t idle();
 
  private:
   using Key = std::pair<Digest, std::string>;
