@@ -49,7 +49,7 @@ class KafkaWorkQueue::Core {
     absl::Mutex mutex;
     std::set<KafkaWorkConsumer*> consumers ABSL_GUARDED_BY(mutex);
 
-    std::string group() const { return topic.name + ".workers"; }
+    std::string group() const { return GroupOf(topic.name); }
   };
 
   absl::StatusOr<Lane*> Find(absl::string_view lane);
@@ -178,6 +178,8 @@ void KafkaWorkQueue::Core::Close() {
   }
   if (producer_ != nullptr) producer_->Close();
 }
+
+std::string KafkaWorkQueue::GroupOf(absl::string_view topic) { return absl::StrCat(topic, ".workers"); }
 
 KafkaWorkQueue::KafkaWorkQueue(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 KafkaWorkQueue::~KafkaWorkQueue() = default;

@@ -46,6 +46,9 @@ struct KafkaWorkQueueOptions {
 // thread of its own, as in KafkaLog. Thread-safe.
 class KafkaWorkQueue final : public WorkQueue {
  public:
+  // The consumer group of a lane's topic.
+  static std::string GroupOf(absl::string_view topic);
+
   // Checks the topics as KafkaLog::Open does.
   static absl::StatusOr<std::unique_ptr<KafkaWorkQueue>> Open(KafkaWorkQueueOptions options);
   ~KafkaWorkQueue() override;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `assay topics`: creates an installation's topics, or compares those that are there with what they must be. A program
-// of its own, because nothing but this folder may speak to Kafka.
+// `assay topics`: creates an installation's topics, compares those that are there with what they must be, or lets
+// services use them. A program of its own, because nothing but this folder may speak to Kafka.
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -14,6 +14,7 @@
 #include "services/common/base/file.h"
 #include "services/common/base/logging.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/log/kafka_rights.h"
 #include "services/common/log/kafka_topics.h"
 
 namespace assay::log {
@@ -25,6 +26,7 @@ enum ExitCode { kDone = 0, kNo = 1, kWrongUsage = 2, kBadInput = 3, kUnavailable
 struct TopicsOptions {
   KafkaConnection connection;
   KafkaTopicLayout layout;
+  KafkaPrincipals principals;
   std::string sasl_password_file;
   double timeout_seconds = 60;
   bool json = false;
@@ -71,13 +73,17 @@ void Print(const std::vector<Finding>& findings, bool json) {
   std::cout << "]}\n";
 }
 
+absl::Status ReadPassword(TopicsOptions& options) {
+  if (options.sasl_password_file.empty()) return absl::OkStatus();
+  ASSAY_ASSIGN_OR_RETURN(const std::string password, ReadFile(options.sasl_password_file, 4096));
+  options.connection.sasl_password = std::string(absl::StripTrailingAsciiWhitespace(password));
+  return absl::OkStatus();
+}
+
 // Creates what is missing if asked to, then compares all of it. Says whether everything is as it must be.
 absl::StatusOr<bool> Run(TopicsOptions options, bool create) {
   ASSAY_ASSIGN_OR_RETURN(const std::vector<KafkaTopic> topics, options.layout.Topics());
-  if (!options.sasl_password_file.empty()) {
-    ASSAY_ASSIGN_OR_RETURN(const std::string password, ReadFile(options.sasl_password_file, 4096));
-    options.connection.sasl_password = std::string(absl::StripTrailingAsciiWhitespace(password));
-  }
+  ASSAY_RETURN_IF_ERROR(ReadPassword(options));
   const absl::Duration timeout = absl::Seconds(options.timeout_seconds);
   ASSAY_ASSIGN_OR_RETURN(const std::unique_ptr<KafkaTopics> kafka, KafkaTopics::Connect(options.connection, timeout));
   std::vector<std::string> made;
@@ -97,6 +103,16 @@ absl::StatusOr<bool> Run(TopicsOptions options, bool create) {
   return is_right;
 }
 
+absl::StatusOr<bool> RunAllow(TopicsOptions options) {
+  ASSAY_RETURN_IF_ERROR(options.layout.Topics().status());
+  ASSAY_RETURN_IF_ERROR(ReadPassword(options));
+  const std::vector<KafkaRight> rights = LeastRights(options.layout, options.principals);
+  if (rights.empty()) return absl::InvalidArgumentError("name at least one of --gateway, --aggregator and --evaluator");
+  ASSAY_RETURN_IF_ERROR(Allow(options.connection, rights, absl::Seconds(options.timeout_seconds)));
+  std::cerr << "allowed: " << rights.size() << " rights\n";
+  return true;
+}
+
 void AddOptions(CLI::App& command, TopicsOptions& options) {
   command.add_option("--kafka", options.connection.bootstrap_servers, "HOST:PORT[,HOST:PORT…] of any brokers")->required();
   command.add_option("--cluster-id", options.connection.cluster_id, "Refuse a cluster with another id");
@@ -114,22 +130,31 @@ void AddOptions(CLI::App& command, TopicsOptions& options) {
   command.add_option("--sasl-user", options.connection.sasl_username, "For SCRAM-SHA-512");
   command.add_option("--sasl-password-file", options.sasl_password_file, "File with the password");
   command.add_option("--timeout", options.timeout_seconds, "Seconds for each step")->capture_default_str();
-  command.add_flag("--json", options.json, "Print one JSON document and nothing else");
 }
 
 int Main(int argc, char** argv) {
   SetMinimumLogSeverity(LogSeverity::kError);
-  CLI::App app("Creates the Kafka topics of an installation, or checks them.");
+  CLI::App app("Creates the Kafka topics of an installation, checks them, or gives rights to them.");
   app.name("assay topics");
   app.require_subcommand(1);
   app.footer("Example: assay topics create --kafka broker-1:9092 --prefix prod.");
   TopicsOptions options;
   CLI::App* create = app.add_subcommand("create", "Create what is missing, then check; what is there stays as it is");
   CLI::App* check = app.add_subcommand("check", "Compare every topic with what it must be; exit code 1: one differs");
+  CLI::App* allow = app.add_subcommand("allow", "Give each service the least rights it needs; no topic need be there");
   for (CLI::App* command : {create, check}) {
     AddOptions(*command, options);
+    command->add_flag("--json", options.json, "Print one JSON document and nothing else");
     command->footer(absl::StrCat("Example: assay topics ", command->get_name(), " --kafka broker-1:9092 --prefix prod."));
   }
+  AddOptions(*allow, options);
+  allow->add_option("--gateway", options.principals.gateway, "Whom the brokers take gateways for");
+  allow->add_option("--aggregator", options.principals.aggregator, "Whom they take aggregators for");
+  allow->add_option("--evaluator", options.principals.evaluator, "Whom they take evaluators for");
+  allow->footer(
+      "Example: assay topics allow --kafka broker-1:9093 --tls-ca ca.pem --tls-certificate admin.pem --tls-key "
+      "admin.key\n"
+      "           --gateway User:CN=gateway --aggregator User:CN=aggregator --evaluator User:CN=evaluator");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -137,7 +162,7 @@ int Main(int argc, char** argv) {
     std::cerr << "error: usage: " << error.what() << "; see assay topics --help\n";
     return kWrongUsage;
   }
-  const absl::StatusOr<bool> is_right = Run(options, create->parsed());
+  const absl::StatusOr<bool> is_right = allow->parsed() ? RunAllow(options) : Run(options, create->parsed());
   if (is_right.ok()) return *is_right ? kDone : kNo;
   std::cerr << "error: topics: " << is_right.status().message() << "\n";
   return CodeOf(is_right.status());
