@@ -195,37 +195,24 @@ absl::StatusOr<std::vector<Offset>> QueryOffsets(rd_kafka_t* client, const std::
   }
 }
 
-absl::StatusOr<std::vector<Offset>> QueryCommitted(rd_kafka_t* client, const std::string& group,
-                                                   const std::string& topic, const std::vector<int32_t>& partitions,
-                                                   absl::Time deadline) {
-  const std::string what = absl::StrCat("committed offsets of ", group);
+absl::StatusOr<Client> MakeGroupClient(const KafkaConnection& connection, const std::string& group) {
+  Settings settings = ConsumerSettings(connection);
+  settings.Set("group.id", group);
+  return std::move(settings).MakeClient(RD_KAFKA_CONSUMER);
+}
+
+absl::StatusOr<std::vector<Offset>> QueryCommitted(rd_kafka_t* client, const std::string& topic,
+                                                   const std::vector<int32_t>& partitions, absl::Time deadline) {
+  // Not rd_kafka_ListConsumerGroupOffsets: in this librdkafka a group whose coordinator is not ready yet, as in a new
+  // cluster, ends the process there.
   const Partitions list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
   for (const int32_t partition : partitions) rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition);
-  using Request = Owned<rd_kafka_ListConsumerGroupOffsets_t, rd_kafka_ListConsumerGroupOffsets_destroy>;
-  const Request request(rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), list.get()));
-  using AdminOptions = Owned<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy>;
-  const AdminOptions options(rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS));
-  char reason[64];
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), Milliseconds(deadline), reason, sizeof(reason));
-  const Queue queue(rd_kafka_queue_new(client));
-  rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
-  rd_kafka_ListConsumerGroupOffsets(client, requests, 1, options.get(), queue.get());
-  const Event event(rd_kafka_queue_poll(queue.get(), Milliseconds(deadline)));
-  if (event == nullptr) return absl::UnavailableError(absl::StrCat("kafka: ", what, ": no answer in time"));
-  ASSAY_RETURN_IF_ERROR(ErrorStatus(rd_kafka_event_error(event.get()), what));
-  size_t count = 0;
-  const rd_kafka_group_result_t** results = rd_kafka_ListConsumerGroupOffsets_result_groups(
-      rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);
-  if (count != 1) return absl::InternalError(absl::StrCat("kafka: ", what, ": ", count, " results"));
-  if (const rd_kafka_error_t* error = rd_kafka_group_result_error(results[0]); error != nullptr) {
-    return ErrorStatus(rd_kafka_error_code(error), what);
-  }
+  const std::string what = absl::StrCat("committed offsets of ", topic);
+  ASSAY_RETURN_IF_ERROR(ErrorStatus(rd_kafka_committed(client, list.get(), Milliseconds(deadline)), what));
   std::vector<Offset> committed;
-  const rd_kafka_topic_partition_list_t* found = rd_kafka_group_result_partitions(results[0]);
-  for (const int32_t partition : partitions) {
-    const rd_kafka_topic_partition_t* each =
-        rd_kafka_topic_partition_list_find(const_cast<rd_kafka_topic_partition_list_t*>(found), topic.c_str(), partition);
-    committed.push_back(each == nullptr ? -1 : std::max<Offset>(each->offset, -1));
+  for (int i = 0; i < list->cnt; ++i) {
+    ASSAY_RETURN_IF_ERROR(ErrorStatus(list->elems[i].err, what));
+    committed.push_back(std::max<Offset>(list->elems[i].offset, -1));
   }
   return committed;
 }

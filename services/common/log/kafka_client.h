@@ -80,9 +80,11 @@ absl::StatusOr<std::vector<Offset>> QueryOffsets(rd_kafka_t* client, const std::
                                                  const std::vector<int32_t>& partitions, Edge edge,
                                                  absl::Time deadline);
 
-// What `group` has committed of each of `partitions`; -1 where nothing is.
-absl::StatusOr<std::vector<Offset>> QueryCommitted(rd_kafka_t* client, const std::string& group,
-                                                   const std::string& topic, const std::vector<int32_t>& partitions,
-                                                   absl::Time deadline);
+// A client that asks about a group and is no member of it.
+absl::StatusOr<Client> MakeGroupClient(const KafkaConnection& connection, const std::string& group);
+
+// What the client's group has committed of each of `partitions`; -1 where nothing is.
+absl::StatusOr<std::vector<Offset>> QueryCommitted(rd_kafka_t* client, const std::string& topic,
+                                                   const std::vector<int32_t>& partitions, absl::Time deadline);
 
 }  // namespace assay::log::kafka

@@ -48,12 +48,17 @@ class KafkaWorkQueue::Core {
     std::atomic<uint64_t> last_depth = 0;
     absl::Mutex mutex;
     std::set<KafkaWorkConsumer*> consumers ABSL_GUARDED_BY(mutex);
+    // Asks about the group; made by the first question, for most processes have none.
+    absl::Mutex asker_mutex;
+    kafka::Client asker ABSL_GUARDED_BY(asker_mutex);
 
     std::string group() const { return GroupOf(topic.name); }
   };
 
   absl::StatusOr<Lane*> Find(absl::string_view lane);
   absl::StatusOr<uint64_t> AskDepth(Lane& lane);
+  absl::StatusOr<std::vector<Offset>> AskCommitted(Lane& lane, const std::vector<int32_t>& partitions,
+                                                   absl::Time deadline);
 
   const KafkaWorkQueueOptions options_;
   // Constant after Open().
@@ -140,6 +145,20 @@ uint64_t KafkaWorkQueue::Core::Depth(absl::string_view name) {
   return (*lane)->last_depth;
 }
 
+absl::StatusOr<std::vector<Offset>> KafkaWorkQueue::Core::AskCommitted(Lane& lane,
+                                                                       const std::vector<int32_t>& partitions,
+                                                                       absl::Time deadline) {
+  rd_kafka_t* asker = nullptr;
+  {
+    absl::MutexLock lock(&lane.asker_mutex);
+    if (lane.asker == nullptr) {
+      ASSAY_ASSIGN_OR_RETURN(lane.asker, kafka::MakeGroupClient(options_.connection, lane.group()));
+    }
+    asker = lane.asker.get();
+  }
+  return kafka::QueryCommitted(asker, lane.topic.name, partitions, deadline);
+}
+
 absl::StatusOr<uint64_t> KafkaWorkQueue::Core::AskDepth(Lane& lane) {
   const absl::Time deadline = absl::Now() + kDepthTimeout;
   const std::string& topic = lane.topic.name;
@@ -147,8 +166,7 @@ absl::StatusOr<uint64_t> KafkaWorkQueue::Core::AskDepth(Lane& lane) {
   std::iota(all.begin(), all.end(), 0);
   ASSAY_ASSIGN_OR_RETURN(const std::vector<Offset> starts,
                          kafka::QueryOffsets(client_.get(), topic, all, kafka::Edge::kStart, deadline));
-  ASSAY_ASSIGN_OR_RETURN(std::vector<Offset> firsts,
-                         kafka::QueryCommitted(client_.get(), lane.group(), topic, all, deadline));
+  ASSAY_ASSIGN_OR_RETURN(std::vector<Offset> firsts, AskCommitted(lane, all, deadline));
   ASSAY_ASSIGN_OR_RETURN(const std::vector<Offset> ends,
                          kafka::QueryOffsets(client_.get(), topic, all, kafka::Edge::kEnd, deadline));
   // What consumers of this process have done and not yet committed counts too.
