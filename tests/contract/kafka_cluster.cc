@@ -36,16 +36,20 @@ std::string Run(const std::string& command) {
 
 }  // namespace
 
-KafkaCluster::KafkaCluster(int nodes) : nodes_(nodes) {
+KafkaCluster::KafkaCluster(int nodes, std::string certificates)
+    : nodes_(nodes), certificates_(std::move(certificates)) {
+  const std::string tls = certificates_.empty() ? "" : " --tls " + certificates_;
   bootstrap_servers_ = std::string(absl::StripSuffix(
-      Run(absl::StrCat("tools/kafka/kafka up --nodes ", nodes, " --while ", getpid(), " --dir ", dir_ / "kafka")), "\n"));
+      Run(absl::StrCat("tools/kafka/kafka up --nodes ", nodes, tls, " --while ", getpid(), " --dir ", dir_ / "kafka")),
+      "\n"));
   Connect();
 }
 
-KafkaCluster::KafkaCluster(std::string bootstrap_servers)
+KafkaCluster::KafkaCluster(Existing existing)
     : is_ours_(false),
-      nodes_(static_cast<int>(std::count(bootstrap_servers.begin(), bootstrap_servers.end(), ',')) + 1),
-      bootstrap_servers_(std::move(bootstrap_servers)) {
+      nodes_(static_cast<int>(std::count(existing.bootstrap_servers.begin(), existing.bootstrap_servers.end(), ',')) +
+             1),
+      bootstrap_servers_(std::move(existing.bootstrap_servers)) {
   Connect();
 }
 
@@ -55,8 +59,7 @@ KafkaCluster::~KafkaCluster() {
 }
 
 void KafkaCluster::Connect() {
-  absl::StatusOr<std::unique_ptr<log::KafkaTopics>> topics =
-      log::KafkaTopics::Connect(connection(), absl::Seconds(60));
+  absl::StatusOr<std::unique_ptr<log::KafkaTopics>> topics = log::KafkaTopics::Connect(connection(), absl::Seconds(60));
   if (!topics.ok()) GiveUp(topics.status().ToString());
   topics_ = *std::move(topics);
 }
@@ -73,14 +76,19 @@ KafkaCluster& KafkaCluster::Shared(int nodes) {
   std::unique_ptr<KafkaCluster>& cluster = (*clusters)[nodes];
   if (cluster == nullptr) {
     const char* existing = std::getenv("ASSAY_KAFKA");
-    cluster.reset(existing == nullptr ? new KafkaCluster(nodes) : new KafkaCluster(std::string(existing)));
+    cluster.reset(existing == nullptr ? new KafkaCluster(nodes) : new KafkaCluster(Existing{existing}));
   }
   return *cluster;
 }
 
-log::KafkaConnection KafkaCluster::connection() const {
+log::KafkaConnection KafkaCluster::connection(const std::string& name) const {
   log::KafkaConnection connection;
   connection.bootstrap_servers = bootstrap_servers_;
+  if (!certificates_.empty()) {
+    connection.tls_ca_file = certificates_ + "/authority.pem";
+    connection.tls_certificate_file = absl::StrCat(certificates_, "/", name, ".pem");
+    connection.tls_key_file = absl::StrCat(certificates_, "/", name, ".key");
+  }
   return connection;
 }
 

@@ -14,14 +14,17 @@ namespace assay::testing {
 // Java or Maven the process ends with their absence as its error: no test over Kafka passes without a broker.
 class KafkaCluster {
  public:
-  explicit KafkaCluster(int nodes);
+  // `certificates`: a folder with those of `kafka` and `operator` and of whoever shall connect (tools/certificates.py);
+  // the cluster then has TLS and an authorizer, and operators may do everything.
+  explicit KafkaCluster(int nodes, std::string certificates = "");
   ~KafkaCluster();
 
   // The cluster that all tests of this process share that need nothing but a healthy one of `nodes` nodes; the one that
   // ASSAY_KAFKA names, if it does ("host:port", all of its nodes).
   static KafkaCluster& Shared(int nodes);
 
-  log::KafkaConnection connection() const;
+  // As whom, where there are certificates.
+  log::KafkaConnection connection(const std::string& name = "operator") const;
   // Copies a topic can have here: the number of nodes.
   int replication() const { return nodes_; }
   // Unique names for a test's topics.
@@ -37,7 +40,10 @@ class KafkaCluster {
   void Restart(int node) { Command("restart", node); }
 
  private:
-  explicit KafkaCluster(std::string bootstrap_servers);
+  struct Existing {
+    std::string bootstrap_servers;
+  };
+  explicit KafkaCluster(Existing existing);
   void Command(const std::string& command, int node) const;
   void Connect();
 
@@ -45,6 +51,7 @@ class KafkaCluster {
   bool is_ours_ = true;
   int nodes_ = 1;
   std::string bootstrap_servers_;
+  std::string certificates_;
   std::unique_ptr<log::KafkaTopics> topics_;
 };
 
