@@ -29,7 +29,7 @@
 #include "services/membership/announcements.h"
 #include "services/readiness/framework.h"
 #include "tests/contract/kafka_cluster.h"
-#include "tests/integration/testing/service_process.h"
+#include "tests/integration/testing/program.h"
 
 namespace assay {
 namespace {
@@ -37,7 +37,7 @@ namespace {
 using ::testing::HasSubstr;
 using testing::IsOk;
 using testing::KafkaCluster;
-using testing::ServiceProcess;
+using testing::Program;
 using Finished = event::v1::EvaluationFinished;
 
 constexpr absl::Duration kPatience = absl::Seconds(60);
@@ -58,7 +58,7 @@ class EvaluatorProcessTest : public ::testing::Test {
   void SetUp() override {
     for (const char* plugin : {"example_plugins/example_license", "test_plugins/misbehaving"}) {
       for (const char* end : {".so", ".json"}) {
-        const std::filesystem::path file = absl::StrCat(std::getenv("ASSAY_BUILD_DIR"), "/", plugin, end);
+        const std::filesystem::path file = absl::StrCat(testing::Built(plugin), end);
         std::filesystem::create_directories(folder_ / "plugins");
         std::filesystem::copy_file(file, folder_ / ("plugins/" + file.filename().string()));
       }
@@ -109,17 +109,21 @@ class EvaluatorProcessTest : public ::testing::Test {
     return log::KafkaLog::Open(options);
   }
 
-  ServiceProcess* Start(const std::string& instance) {
-    absl::StatusOr<std::unique_ptr<ServiceProcess>> process = ServiceProcess::Start(
-        "assay-evaluator",
-        {absl::StrCat("instance=", instance), "http_listen=127.0.0.1:0",
-         absl::StrCat("kafka.bootstrap_servers=", cluster_.connection().bootstrap_servers),
-         absl::StrCat("kafka.topic_prefix=", layout_.prefix), absl::StrCat("kafka.shards=", layout_.shards),
-         "kafka.fast_work_partitions=2", "kafka.slow_work_partitions=2",
-         absl::StrCat("kafka.replication=", layout_.replication), absl::StrCat("blob_directory=", folder_ / "blobs"),
-         absl::StrCat("cache_directory=", folder_ / ("cache-" + instance)),
-         absl::StrCat("plugin_directory=", folder_ / "plugins")},
-        folder_ / (instance + ".log"));
+  Program* Start(const std::string& instance) {
+    std::vector<std::string> arguments = {"--exit_with_parent"};
+    for (const std::string& assignment : std::vector<std::string>{
+             absl::StrCat("instance=", instance), "http_listen=127.0.0.1:0",
+             absl::StrCat("kafka.bootstrap_servers=", cluster_.connection().bootstrap_servers),
+             absl::StrCat("kafka.topic_prefix=", layout_.prefix), absl::StrCat("kafka.shards=", layout_.shards),
+             "kafka.fast_work_partitions=2", "kafka.slow_work_partitions=2",
+             absl::StrCat("kafka.replication=", layout_.replication),
+             absl::StrCat("blob_directory=", folder_ / "blobs"),
+             absl::StrCat("cache_directory=", folder_ / ("cache-" + instance)),
+             absl::StrCat("plugin_directory=", folder_ / "plugins")}) {
+      arguments.push_back("--set=" + assignment);
+    }
+    absl::StatusOr<std::unique_ptr<Program>> process =
+        Program::Start("assay-evaluator", arguments, folder_ / (instance + ".log"));
     EXPECT_THAT(process, IsOk());
     if (!process.ok()) return nullptr;
     processes_.push_back(*std::move(process));
@@ -225,11 +229,11 @@ class EvaluatorProcessTest : public ::testing::Test {
   std::unique_ptr<blob::FolderBlobStore> blobs_;
   std::unique_ptr<log::Reader> reader_;
   std::vector<event::v1::Envelope> facts_;
-  std::vector<std::unique_ptr<ServiceProcess>> processes_;
+  std::vector<std::unique_ptr<Program>> processes_;
 };
 
 TEST_F(EvaluatorProcessTest, OffersItsPluginsRunsWorkAndSaysHowItIs) {
-  ServiceProcess* process = Start("one");
+  Program* process = Start("one");
   ASSERT_NE(process, nullptr);
   const event::v1::Evaluator announced = Announced("one");
   EXPECT_EQ(announced.slots().at("fast"), 2u);
@@ -239,7 +243,7 @@ TEST_F(EvaluatorProcessTest, OffersItsPluginsRunsWorkAndSaysHowItIs) {
   EXPECT_EQ(finished.outcome(), Finished::SUCCEEDED) << finished.reason();
   EXPECT_EQ(finished.capability(), "permit");
   EXPECT_THAT(blobs_->Stat(owner_, *Digest::Parse(finished.result_digest())), IsOk());
-  const std::string http = process->Address("http");
+  const std::string http = process->ReadyField("http");
   EXPECT_TRUE(Eventually([&] { return absl::StrContains(testing::HttpGet(http, "/readyz"), "200 OK"); }));
   std::string metrics;
   EXPECT_TRUE(Eventually([&] {
@@ -258,7 +262,7 @@ TEST_F(EvaluatorProcessTest, EndsWhatIsCancelledWithinTwoSeconds) {
 }
 
 TEST_F(EvaluatorProcessTest, AfterAKillTheNextProcessOfItsNameDoesTheWorkAgain) {
-  ServiceProcess* process = Start("one");
+  Program* process = Start("one");
   ASSERT_NE(process, nullptr);
   Give(NewWork("misbehaving", "one", Upload({{"do", "wait"}}), "e1"));
   ASSERT_TRUE(IsRunning("e1"));
@@ -274,7 +278,7 @@ TEST_F(EvaluatorProcessTest, AfterAKillTheNextProcessOfItsNameDoesTheWorkAgain) 
 }
 
 TEST_F(EvaluatorProcessTest, AStopLetsRunningWorkEndAndSaysThatItLeaves) {
-  ServiceProcess* process = Start("one");
+  Program* process = Start("one");
   ASSERT_NE(process, nullptr);
   Give(NewWork("misbehaving", "one", Upload({{"do", "wait"}}), "e1"));
   ASSERT_TRUE(IsRunning("e1"));
@@ -286,7 +290,7 @@ TEST_F(EvaluatorProcessTest, AStopLetsRunningWorkEndAndSaysThatItLeaves) {
 }
 
 TEST_F(EvaluatorProcessTest, ASecondSignalStopsAtOnce) {
-  ServiceProcess* process = Start("one");
+  Program* process = Start("one");
   ASSERT_NE(process, nullptr);
   Give(NewWork("misbehaving", "one", Upload({{"do", "wait"}}), "e1"));
   ASSERT_TRUE(IsRunning("e1"));
@@ -315,16 +319,15 @@ TEST_F(EvaluatorProcessTest, ASlowEvaluationHoldsUpNoFastOne) {
 
 TEST(EvaluatorConfiguration, NamesTheFieldThatIsWrong) {
   const testing::TempDir folder;
-  const auto start = [&](std::vector<std::string> set) {
-    return ServiceProcess::Start("assay-evaluator", set, folder / "log").status();
+  const auto start = [&](const std::vector<std::string>& arguments) {
+    return Program::Start("assay-evaluator", arguments, folder / "log").status();
   };
-  EXPECT_THAT(start({"instance=Not A Name"}).message(), HasSubstr("instance"));
+  const std::string blobs = absl::StrCat("--set=blob_directory=", folder / "blobs");
+  const std::string cache = absl::StrCat("--set=cache_directory=", folder / "cache");
+  EXPECT_THAT(start({"--set=instance=Not A Name"}).message(), HasSubstr("instance"));
   EXPECT_THAT(start({}).message(), HasSubstr("blob_directory: is empty"));
-  EXPECT_THAT(start({"blobs=/tmp"}).message(), HasSubstr("--set blobs=/tmp"));
-  EXPECT_THAT(
-      start({absl::StrCat("blob_directory=", folder / "blobs"), absl::StrCat("cache_directory=", folder / "cache")})
-          .message(),
-      HasSubstr("kafka.bootstrap_servers: is missing"));
+  EXPECT_THAT(start({"--set=blobs=/tmp"}).message(), HasSubstr("--set blobs=/tmp"));
+  EXPECT_THAT(start({blobs, cache}).message(), HasSubstr("kafka.bootstrap_servers: is missing"));
 }
 
 }  // namespace

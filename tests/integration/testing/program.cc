@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/integration/testing/program.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +16,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "services/common/base/file.h"
@@ -92,8 +96,9 @@ void Program::Kill() {
   pid_ = -1;
 }
 
-int Program::Terminate() {
-  kill(pid_, SIGTERM);
+void Program::Signal(int number) const { kill(pid_, number); }
+
+int Program::Wait() {
   const absl::Time deadline = absl::Now() + absl::Minutes(1);
   int status = 0;
   while (waitpid(pid_, &status, WNOHANG) == 0) {
@@ -101,7 +106,12 @@ int Program::Terminate() {
     poll(nullptr, 0, 5);
   }
   pid_ = -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int Program::Terminate() {
+  Signal(SIGTERM);
+  return Wait();
 }
 
 std::string Program::ReadyField(const std::string& name) const {
@@ -109,6 +119,25 @@ std::string Program::ReadyField(const std::string& name) const {
   const size_t begin = ready_line_.find(key);
   if (begin == std::string::npos) return "";
   return ready_line_.substr(begin + key.size(), ready_line_.find('"', begin + key.size()) - begin - key.size());
+}
+
+std::string HttpGet(const std::string& address, const std::string& path) {
+  const size_t colon = address.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port)) return "";
+  const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(static_cast<uint16_t>(port));
+  inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return "";
+  const std::string request = absl::StrCat("GET ", path, " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  if (write(fd.get(), request.data(), request.size()) < 0) return "";
+  std::string answer;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = read(fd.get(), buffer, sizeof buffer)) > 0;)
+    answer.append(buffer, static_cast<size_t>(got));
+  return answer;
 }
 
 }  // namespace assay::testing

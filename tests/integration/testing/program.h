@@ -26,7 +26,10 @@ class Program {
 
   // kill -9, and waits until it is gone.
   void Kill();
-  // SIGTERM, and waits; its exit code, or -1 when it does not end within a minute.
+  void Signal(int number) const;
+  // Waits for its end; its exit code, 128 + the signal that ended it, or -1 when it runs on for a minute.
+  int Wait();
+  // SIGTERM, and waits.
   int Terminate();
 
   pid_t pid() const { return pid_; }
@@ -38,5 +41,8 @@ class Program {
   pid_t pid_ = -1;
   std::string ready_line_;
 };
+
+// What "http://<address><path>" answers, with its status line; empty: nobody does.
+std::string HttpGet(const std::string& address, const std::string& path);
 
 }  // namespace assay::testing
