@@ -3,42 +3,45 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "services/aggregator/keys.h"
 #include "services/aggregator/proto_time.h"
-#include "services/common/base/digest.h"
 #include "services/common/base/logging.h"
 
 namespace assay::aggregator {
 namespace {
 
-constexpr absl::string_view kLanes[] = {"fast", "slow", ""};
-constexpr absl::Duration kLongestWait = absl::Seconds(1);
-constexpr absl::Duration kRetryWait = absl::Milliseconds(100);
-// No timer is so exact that this matters.
-constexpr absl::Duration kTimerRound = absl::Milliseconds(200);
+constexpr absl::Duration kRetryWait = absl::Seconds(1);
+
+template <typename... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+template <typename... Handlers>
+Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 }  // namespace
 
-Relay::Relay(Options options, ShardOwner& owner, const RowReader& rows, log::Log& log, log::WorkQueue& queue,
-             blob::BlobStore& blobs, Clock& clock)
+Relay::Relay(Options options, const ShardContext& context, ShardOwner& owner, const RowReader& rows, log::Log& log,
+             log::WorkQueue& queue, blob::BlobStore& blobs, Clock& clock)
     : options_(std::move(options)),
+      context_(context),
       owner_(owner),
       rows_(rows),
       log_(log),
       queue_(queue),
       blobs_(blobs),
       clock_(clock),
-      started_(clock.TimeNow()) {}
+      step_(options_.step) {}
 
 Relay::~Relay() { Stop(); }
 
 void Relay::Start() {
-  subscription_ = owner_.Subscribe([this] {
-    absl::MutexLock lock(&mutex_);
-    woken_ = true;
+  subscription_ = owner_.Subscribe([inbox = inbox_] {
+    absl::MutexLock lock(&inbox->mutex);
+    inbox->woken = true;
   });
   thread_ = std::thread([this] { Run(); });
 }
@@ -46,158 +49,91 @@ void Relay::Start() {
 void Relay::Stop() {
   if (!thread_.joinable()) return;
   {
-    absl::MutexLock lock(&mutex_);
-    stopping_ = true;
+    absl::MutexLock lock(&inbox_->mutex);
+    inbox_->stopping = true;
   }
   thread_.join();
   subscription_.reset();
 }
 
-absl::Status Relay::Claim() {
-  const absl::Time deadline = clock_.TimeNow() + kLongestWait;
-  ASSAY_ASSIGN_OR_RETURN(const log::Offset end, log_.EndOffset(options_.partition));
-  ASSAY_RETURN_IF_ERROR(owner_.WaitForApplied(end - 1, deadline));
-  const uint64_t epoch = owner_.epoch();
-  // Of a new journal it is the first record.
-  if (end == 0) ASSAY_RETURN_IF_ERROR(RaiseStateVersion());
-  event::v1::Envelope claim;
-  claim.mutable_ownership_claimed()->set_expects_epoch(epoch);
-  claim.mutable_ownership_claimed()->set_instance(options_.writer);
-  ASSAY_RETURN_IF_ERROR(Journal(std::move(claim)));
-  ASSAY_ASSIGN_OR_RETURN(const log::Offset after, log_.EndOffset(options_.partition));
-  ASSAY_RETURN_IF_ERROR(owner_.WaitForApplied(after - 1, clock_.TimeNow() + kLongestWait));
-  if (owner_.epoch() == epoch) return absl::AbortedError("another instance claimed the shard first");
-  return RaiseStateVersion();
-}
-
-absl::Status Relay::RaiseStateVersion() {
-  ASSAY_ASSIGN_OR_RETURN(const std::optional<storage::v1::ShardMeta> meta,
-                         rows_.Find<storage::v1::ShardMeta>(kMetaTable, kMetaKey));
-  if (meta && meta->state_version() >= kStateVersion) return absl::OkStatus();
-  event::v1::Envelope version;
-  version.mutable_state_version()->set_version(kStateVersion);
-  return Journal(std::move(version));
+std::string Relay::held_claim() const {
+  absl::MutexLock lock(&inbox_->mutex);
+  return inbox_->held_claim;
 }
 
 void Relay::Run() {
-  for (absl::Status claimed = absl::UnknownError(""); !claimed.ok();) {
-    claimed = Claim();
-    absl::MutexLock lock(&mutex_);
-    if (stopping_) return;
-    if (!claimed.ok()) {
-      clock_.AwaitWithDeadline(&mutex_, absl::Condition(&stopping_), clock_.TimeNow() + kRetryWait);
-    }
-  }
   absl::Time next = clock_.TimeNow();
   for (;;) {
+    std::vector<RelayReport> reports;
     {
-      absl::MutexLock lock(&mutex_);
-      const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || woken_; };
-      clock_.AwaitWithDeadline(&mutex_, absl::Condition(&ready), next);
-      if (stopping_) return;
-      woken_ = false;
+      absl::MutexLock lock(&inbox_->mutex);
+      const auto ready = [inbox = inbox_.get()] {
+        inbox->mutex.AssertHeld();
+        return inbox->stopping || inbox->woken;
+      };
+      clock_.AwaitWithDeadline(&inbox_->mutex, absl::Condition(&ready), next);
+      if (inbox_->stopping) return;
+      inbox_->woken = false;
+      reports.swap(inbox_->reports);
     }
-    const absl::Time now = clock_.TimeNow();
-    const absl::StatusOr<absl::Time> due = Step(now);
-    next = std::min(due.ok() ? *due : now + kLongestWait, now + kLongestWait);
-    if (!due.ok() && !absl::IsUnavailable(due.status())) {
-      LogWarning("relay", {{"shard", absl::StrCat(options_.partition)}, {"status", due.status().ToString()}});
+    absl::StatusOr<RelayStep::Result> result = DoStep(std::move(reports));
+    const absl::Status status = result.ok() ? result->status : result.status();
+    if (!status.ok()) {
+      LogWarning("relay", {{"shard", absl::StrCat(options_.partition)}, {"status", status.ToString()}});
     }
+    next = result.ok() ? result->next : clock_.TimeNow() + kRetryWait;
+    if (!result.ok()) continue;
+    for (RelayOutput& output : result->outputs) Begin(std::move(output));
   }
 }
 
-absl::StatusOr<absl::Time> Relay::Step(absl::Time now) {
-  absl::Time next = now + kLongestWait;
-  for (absl::string_view lane : kLanes) {
-    const absl::Status status = DeliverLane(lane);
-    // A full lane holds up itself alone.
-    if (absl::IsResourceExhausted(status) || absl::IsUnavailable(status)) {
-      next = now + kRetryWait;
-    } else {
-      ASSAY_RETURN_IF_ERROR(status);
-    }
+absl::StatusOr<RelayStep::Result> Relay::DoStep(std::vector<RelayReport> reports) {
+  RelayStep::Input input;
+  input.now = clock_.TimeNow();
+  // Before the rows, so that they are at least as new.
+  ASSAY_ASSIGN_OR_RETURN(input.meta, ReadMeta(context_, rows_));
+  input.may_claim = !options_.may_claim || options_.may_claim(input.meta);
+  input.peers_know_version = !options_.peers_know || options_.peers_know(options_.step.state_version);
+  input.reports = std::move(reports);
+  RelayStep::Result result = step_.Step(input, rows_);
+  absl::MutexLock lock(&inbox_->mutex);
+  if (inbox_->held_claim != step_.held_claim()) {
+    inbox_->held_claim = step_.held_claim();
+    LogInfo(inbox_->held_claim.empty() ? "shard given up" : "shard claimed",
+            {{"shard", absl::StrCat(options_.partition)}, {"epoch", absl::StrCat(input.meta.epoch())}});
   }
-  ASSAY_ASSIGN_OR_RETURN(const absl::Time due, FireTimers(now));
-  return std::min(next, due);
+  return result;
 }
 
-absl::Status Relay::DeliverLane(absl::string_view lane) {
-  Progress& progress = progress_.try_emplace(std::string(lane)).first->second;
-  uint64_t checkpoint = 0;
-  for (;;) {
-    constexpr size_t kPage = 128;
-    ASSAY_ASSIGN_OR_RETURN(std::vector<store::Row> page, rows_.Scan(kOutboxTable, "", Hex16(progress.next), kPage));
-    std::vector<Numbered> rows;
-    for (const store::Row& stored : page) {
-      Numbered numbered{ParseHex16(stored.key), {}};
-      if (!numbered.row.ParseFromString(stored.value)) {
-        return absl::DataLossError(absl::StrCat("outbox row ", stored.key, " cannot be read"));
-      }
-      if (numbered.row.work().lane() != lane || progress.ahead.count(numbered.sequence) > 0) continue;
-      rows.push_back(std::move(numbered));
-    }
-    const std::vector<absl::Status> delivered = Put(rows);
-    absl::Status failure;
-    for (size_t i = 0; i < rows.size(); ++i) {
-      if (delivered[i].ok()) {
-        progress.ahead.insert(rows[i].sequence);
-        if (failure.ok() && !rows[i].row.has_work()) checkpoint = rows[i].sequence + 1;
-      } else if (failure.ok()) {
-        failure = delivered[i];
-        progress.next = rows[i].sequence;
-      }
-    }
-    if (!failure.ok()) {
-      progress.ahead.erase(progress.ahead.begin(), progress.ahead.lower_bound(progress.next));
-      return failure;
-    }
-    progress.ahead.clear();
-    if (!page.empty()) progress.next = ParseHex16(page.back().key) + 1;
-    if (page.size() < kPage) break;
-  }
-  if (checkpoint == 0) return absl::OkStatus();
-  event::v1::Envelope envelope;
-  envelope.mutable_relay_checkpoint()->set_sequence(checkpoint);
-  return Journal(std::move(envelope));
+void Relay::Report(uint64_t id, absl::Status status, int64_t offset) {
+  absl::MutexLock lock(&inbox_->mutex);
+  inbox_->reports.push_back({id, std::move(status), offset});
+  inbox_->woken = true;
 }
 
-std::vector<absl::Status> Relay::Put(const std::vector<Numbered>& rows) {
-  // Shared with the callbacks, the last of which may still hold the lock when this function has its answer.
-  struct Reports {
-    absl::Mutex mutex;
-    std::vector<absl::Status> statuses ABSL_GUARDED_BY(mutex);
-    size_t missing ABSL_GUARDED_BY(mutex) = 0;
+void Relay::Begin(RelayOutput output) {
+  const auto on_delivery = [inbox = inbox_, id = output.id](const log::Delivery& delivery) {
+    absl::MutexLock lock(&inbox->mutex);
+    inbox->reports.push_back({id, delivery.status, delivery.offset});
+    inbox->woken = true;
   };
-  const auto reports = std::make_shared<Reports>();
-  {
-    absl::MutexLock lock(&reports->mutex);
-    reports->statuses.resize(rows.size());
-    reports->missing = rows.size();
-  }
-  const auto report = [](Reports& all, size_t i, const absl::Status& status) {
-    absl::MutexLock lock(&all.mutex);
-    all.statuses[i] = status;
-    --all.missing;
-  };
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (!rows[i].row.has_work()) {
-      report(*reports, i, CarryOut(rows[i].row));
-      continue;
-    }
-    const event::v1::Work& work = rows[i].row.work();
-    queue_.Put(work.lane(), work.evaluation_id(), SerializeRow(work),
-               [reports, report, i](const log::Delivery& delivery) { report(*reports, i, delivery.status); });
-  }
-  absl::MutexLock lock(&reports->mutex);
-  const auto all_known = [&reports] {
-    reports->mutex.AssertHeld();
-    return reports->missing == 0;
-  };
-  reports->mutex.Await(absl::Condition(&all_known));
-  return reports->statuses;
+  std::visit(Overloaded{[&](const AskEnd&) {
+                          const absl::StatusOr<log::Offset> end = log_.EndOffset(options_.partition);
+                          Report(output.id, end.status(), end.ok() ? *end : -1);
+                        },
+                        [&](const AppendEvent& append) {
+                          const event::v1::Envelope& envelope = append.envelope;
+                          log_.Append(options_.partition, Key(envelope.tenant(), envelope.candidate_key()),
+                                      SerializeRow(envelope), on_delivery);
+                        },
+                        [&](const PutWork& put) {
+                          queue_.Put(put.work.lane(), put.work.evaluation_id(), SerializeRow(put.work), on_delivery);
+                        },
+                        [&](const CarryOut& message) { Report(output.id, CarryOutNow(message.row)); }},
+             output.action);
 }
 
-absl::Status Relay::CarryOut(const storage::v1::OutboxRow& row) {
+absl::Status Relay::CarryOutNow(const storage::v1::OutboxRow& row) {
   switch (row.message_case()) {
     case storage::v1::OutboxRow::kCancel: {
       event::v1::Cancellation cancellation;
@@ -224,54 +160,6 @@ absl::Status Relay::EraseBlobs(const storage::v1::OutboxRow::EraseBlobs& erase) 
     if (!status.ok() && !absl::IsNotFound(status) && !absl::IsFailedPrecondition(status)) return status;
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<absl::Time> Relay::FireTimers(absl::Time now) {
-  if (now < next_look_) return next_look_;
-  constexpr size_t kPage = 256;
-  ASSAY_ASSIGN_OR_RETURN(std::vector<store::Row> page, rows_.Scan(kTimerTable, "", "", kPage));
-  const absl::Time grace_end = started_ + options_.start_grace;
-  std::set<std::string> still_due;
-  absl::Time next = now + kLongestWait;
-  for (const store::Row& stored : page) {
-    storage::v1::TimerRow row;
-    if (!row.ParseFromString(stored.value)) {
-      return absl::DataLossError(absl::StrCat("timer row ", stored.key, " cannot be read"));
-    }
-    absl::Time due = TimerDue(stored.key);
-    if (due > now) {
-      next = std::min(next, due);
-      break;
-    }
-    const auto kind = row.timer().kind();
-    if ((kind == event::v1::TimerFired::HEARTBEAT || kind == event::v1::TimerFired::DEADLINE) && now < grace_end) {
-      continue;
-    }
-    if (fired_.count(stored.key) == 0) {
-      event::v1::Envelope envelope;
-      envelope.set_tenant(row.tenant());
-      envelope.set_candidate_key(row.candidate_key());
-      envelope.set_assessment_key(row.assessment_key());
-      *envelope.mutable_timer_fired() = row.timer();
-      ASSAY_RETURN_IF_ERROR(Journal(std::move(envelope)));
-    }
-    still_due.insert(stored.key);
-  }
-  fired_ = std::move(still_due);
-  // One that is set meanwhile may be due before the earliest of these.
-  next_look_ = std::min(next, now + kTimerRound);
-  return next;
-}
-
-absl::Status Relay::Journal(event::v1::Envelope envelope) {
-  envelope.set_schema(1);
-  envelope.set_event_id(Base32(RandomBytes(16)).substr(0, 26));
-  *envelope.mutable_event_time() = ToProtoTime(clock_.TimeNow());
-  envelope.set_writer(options_.writer);
-  envelope.set_writer_epoch(owner_.epoch());
-  return log::AppendAndWait(log_, options_.partition, Key(envelope.tenant(), envelope.candidate_key()),
-                            SerializeRow(envelope))
-      .status;
 }
 
 }  // namespace assay::aggregator

@@ -1,16 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/aggregator/server.h"
 
+#include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/aggregator/keys.h"
 #include "services/aggregator/relay.h"
 #include "services/aggregator/shard_owner.h"
+#include "services/common/base/digest.h"
 #include "services/common/base/file.h"
 #include "services/common/store/rocks_store.h"
 
 namespace assay::aggregator {
+namespace {
+
+Relay::Options RelayOptions(const Server::Options& options, uint32_t index) {
+  Relay::Options relay;
+  relay.partition = static_cast<int32_t>(index);
+  relay.step.instance = options.instance;
+  relay.step.nonce = RandomBytes(16);
+  relay.step.queue_survives = options.queue_survives;
+  relay.cancel = options.cancel;
+  relay.peers_know = options.peers_know;
+  if (options.may_claim) {
+    relay.may_claim = [may_claim = options.may_claim, index](const storage::v1::ShardMeta& meta) {
+      return may_claim(index, meta);
+    };
+  }
+  return relay;
+}
+
+}  // namespace
 
 // In the order of their start; destroyed backwards.
 struct Server::Shard {
@@ -20,6 +42,7 @@ struct Server::Shard {
   std::unique_ptr<ShardReads> reads;
   std::unique_ptr<ShardOwner> owner;
   std::unique_ptr<Relay> relay;
+  std::atomic<uint64_t> lag = 0;
 };
 
 Server::Server(Options options, log::Log* log, blob::BlobStore& blobs, Clock& clock)
@@ -58,12 +81,8 @@ absl::Status Server::OpenShard(uint32_t index, log::WorkQueue* queue) {
     ASSAY_ASSIGN_OR_RETURN(
         shard->owner,
         ShardOwner::Create({static_cast<int32_t>(index), shard->context}, *log_, *shard->store, clock_));
-    Relay::Options relay;
-    relay.partition = static_cast<int32_t>(index);
-    relay.writer = options_.instance;
-    relay.cancel = options_.cancel;
-    shard->relay =
-        std::make_unique<Relay>(std::move(relay), *shard->owner, *shard->rows, *log_, *queue, blobs_, clock_);
+    shard->relay = std::make_unique<Relay>(RelayOptions(options_, index), shard->context, *shard->owner, *shard->rows, *log_,
+                                           *queue, blobs_, clock_);
   }
   shards_.push_back(std::move(shard));
   return absl::OkStatus();
@@ -96,14 +115,51 @@ absl::Status Server::health() const {
   return absl::OkStatus();
 }
 
-uint64_t Server::lag() const {
-  uint64_t lag = 0;
+void Server::LookAtLag() {
   for (uint32_t index = 0; log_ != nullptr && index < shards(); ++index) {
     const absl::StatusOr<log::Offset> end = log_->EndOffset(static_cast<int32_t>(index));
+    if (!end.ok()) continue;
     const int64_t applied = shards_[index]->owner->applied();
-    if (end.ok() && *end > applied + 1) lag += static_cast<uint64_t>(*end - applied - 1);
+    shards_[index]->lag = *end > applied + 1 ? static_cast<uint64_t>(*end - applied - 1) : 0;
   }
+}
+
+uint64_t Server::LagOf(uint32_t shard) const { return shards_.at(shard)->lag; }
+
+uint64_t Server::lag() const {
+  uint64_t lag = 0;
+  for (const auto& shard : shards_) lag += shard->lag;
   return lag;
+}
+
+bool Server::Owns(uint32_t shard) const {
+  const Shard& found = *shards_.at(shard);
+  if (found.relay == nullptr) return false;
+  const std::string claim = found.relay->held_claim();
+  return !claim.empty() && found.owner->standing().claim_id == claim;
+}
+
+std::string Server::OwnerOf(uint32_t shard) const {
+  const Shard& found = *shards_.at(shard);
+  return found.owner == nullptr ? "" : found.owner->standing().owner;
+}
+
+std::vector<event::v1::ShardReplica> Server::Replicas() const {
+  std::vector<event::v1::ShardReplica> replicas;
+  for (uint32_t index = 0; index < shards(); ++index) {
+    const Shard& shard = *shards_[index];
+    if (shard.owner == nullptr) continue;
+    const ShardOwner::Standing standing = shard.owner->standing();
+    event::v1::ShardReplica& replica = replicas.emplace_back();
+    replica.set_shard(index);
+    replica.set_is_owner(Owns(index));
+    replica.set_epoch(standing.epoch);
+    replica.set_applied_offset(standing.applied);
+    replica.set_lag_records(shard.lag);
+    const absl::Status health = shard.owner->health();
+    if (!health.ok()) replica.set_stopped(std::string(health.message()));
+  }
+  return replicas;
 }
 
 absl::StatusOr<const ShardReads*> Server::Read(uint32_t shard, int64_t wait_for_offset, absl::Time deadline) const {
@@ -116,6 +172,18 @@ absl::StatusOr<const ShardReads*> Server::Read(uint32_t shard, int64_t wait_for_
   return found.reads.get();
 }
 
+absl::StatusOr<const ShardReads*> Server::ReadStrongly(uint32_t shard, absl::Time deadline) const {
+  if (shard >= shards_.size()) return absl::InvalidArgumentError(absl::StrCat("there is no shard ", shard));
+  const absl::Status not_owner = absl::FailedPreconditionError(absl::StrCat("shard ", shard, " is owned elsewhere"));
+  if (!Owns(shard)) return not_owner;
+  const absl::StatusOr<log::Offset> end = log_->EndOffset(static_cast<int32_t>(shard));
+  if (!end.ok()) return absl::UnavailableError(end.status().message());
+  ASSAY_ASSIGN_OR_RETURN(const ShardReads* reads, Read(shard, *end - 1, deadline));
+  // A claim that stood among them would have ended ours.
+  if (!Owns(shard)) return not_owner;
+  return reads;
+}
+
 std::shared_ptr<void> Server::Subscribe(uint32_t shard, std::function<void()> listener) {
   if (shard >= shards_.size() || shards_[shard]->owner == nullptr) return nullptr;
   return std::shared_ptr<ShardOwner::Subscription>(shards_[shard]->owner->Subscribe(std::move(listener)));
@@ -123,6 +191,20 @@ std::shared_ptr<void> Server::Subscribe(uint32_t shard, std::function<void()> li
 
 absl::StatusOr<std::string> Server::StateHash(uint32_t shard) const {
   return shards_.at(shard)->store->StateHash(ShardTables());
+}
+
+absl::StatusOr<Server::HashedState> Server::HashState(uint32_t shard) const {
+  constexpr int kAttempts = 5;
+  const Shard& found = *shards_.at(shard);
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    HashedState state;
+    ASSAY_ASSIGN_OR_RETURN(const storage::v1::ShardMeta before, Meta(shard));
+    ASSAY_ASSIGN_OR_RETURN(state.hash, found.store->StateHash(ShardTables()));
+    ASSAY_ASSIGN_OR_RETURN(const storage::v1::ShardMeta after, Meta(shard));
+    state.applied = after.applied_offset();
+    if (before.applied_offset() == state.applied) return state;
+  }
+  return absl::AbortedError(absl::StrCat("shard ", shard, ": records were applied all the time"));
 }
 
 absl::StatusOr<storage::v1::ShardMeta> Server::Meta(uint32_t shard) const {

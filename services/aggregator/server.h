@@ -19,8 +19,8 @@
 
 namespace assay::aggregator {
 
-// Owns shards: applies the journal, dispatches work, keeps timers, answers reads. The only file here that builds
-// concrete types. Thread-safe.
+// Follows all shards of a journal: applies them, answers reads, and for those it owns dispatches work and keeps timers.
+// Thread-safe.
 class Server {
  public:
   struct Options {
@@ -36,6 +36,11 @@ class Server {
     std::vector<std::shared_ptr<const readiness::CompiledFramework>> frameworks;
     // Ends what runs of evaluations, and keeps them from running. Must not block for long.
     std::function<void(const event::v1::Cancellation& cancellation)> cancel;
+    // The queue keeps what was put into it, whatever happens to this process.
+    bool queue_survives = false;
+    // What other aggregators mean for this one; as in Relay::Options. Null: there are none.
+    std::function<bool(uint32_t shard, const storage::v1::ShardMeta& meta)> may_claim;
+    std::function<bool(uint32_t state_version)> peers_know;
   };
 
   // Opens the stores. `log` and `queue` are null when read_only; everything passed in must outlive the server.
@@ -51,17 +56,37 @@ class Server {
   uint32_t shards() const { return static_cast<uint32_t>(shards_.size()); }
   // OK while every shard applies what is journaled; else why one does not.
   absl::Status health() const;
-  // Records journaled and not applied yet, over all shards; for metrics.
+  // The sum of LagOf() over all shards.
   uint64_t lag() const;
 
   // Reads of one shard once `wait_for_offset` is applied (-1: at once). UNAVAILABLE: not within `deadline`.
   absl::StatusOr<const ShardReads*> Read(uint32_t shard, int64_t wait_for_offset, absl::Time deadline) const;
+  // Reads that see every record acknowledged before the call: once all of them are applied, and the claim of this
+  // process was in force after the last. FAILED_PRECONDITION: it is not. UNAVAILABLE: not within `deadline`, or the
+  // journal cannot be asked.
+  absl::StatusOr<const ShardReads*> ReadStrongly(uint32_t shard, absl::Time deadline) const;
+  // Whether the claim in force is of this very process, as far as the shard has applied.
+  bool Owns(uint32_t shard) const;
+  // Instance that holds the claim in force; empty: nobody ever did.
+  std::string OwnerOf(uint32_t shard) const;
+  // Records journaled and not applied yet, as LookAtLag() saw it last.
+  uint64_t LagOf(uint32_t shard) const;
+  // Asks the journal where its partitions end; blocks as long as that takes.
+  void LookAtLag();
+  // How the replicas here stand, by number; without hashes.
+  std::vector<event::v1::ShardReplica> Replicas() const;
   // Calls `listener` after changes of a shard, from its thread, until the handle goes. Null for a server that is
   // read-only: nothing ever changes.
   std::shared_ptr<void> Subscribe(uint32_t shard, std::function<void()> listener);
 
   // SHA-256 over all rows of a shard: equal for equal journals.
   absl::StatusOr<std::string> StateHash(uint32_t shard) const;
+  // The same with the offset it holds for. ABORTED: records were applied all the time.
+  struct HashedState {
+    std::string hash;
+    int64_t applied = -1;
+  };
+  absl::StatusOr<HashedState> HashState(uint32_t shard) const;
   // Counters of a shard, for metrics.
   absl::StatusOr<storage::v1::ShardMeta> Meta(uint32_t shard) const;
 

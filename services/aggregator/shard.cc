@@ -119,6 +119,8 @@ absl::Status ShardStep::OnOwnershipClaimed(const event::v1::OwnershipClaimed& cl
   // The first of two racing claims wins by its place in the log.
   if (claim.expects_epoch() == meta_.epoch()) {
     meta_.set_epoch(static_cast<uint64_t>(offset_) + 1);
+    meta_.set_owner(claim.instance());
+    meta_.set_claim_id(envelope_.event_id());
   } else {
     Illegal();
   }

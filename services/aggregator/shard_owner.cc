@@ -60,8 +60,7 @@ ShardOwner::ShardOwner(Options options, store::Store& store, Clock& clock,
       store_(store),
       clock_(clock),
       reader_(std::move(reader)),
-      applied_(meta.applied_offset()),
-      epoch_(meta.epoch()) {}
+      standing_(StandingOf(meta)) {}
 
 ShardOwner::~ShardOwner() { Stop(); }
 
@@ -103,22 +102,25 @@ absl::Status ShardOwner::ApplyNext() {
   ASSAY_ASSIGN_OR_RETURN(const storage::v1::ShardMeta meta, ReadMeta(options_.context, StoreRows(store_)));
   {
     absl::MutexLock lock(&mutex_);
-    applied_ = meta.applied_offset();
-    epoch_ = meta.epoch();
+    standing_ = StandingOf(meta);
   }
   absl::MutexLock lock(&listeners_mutex_);
   for (const auto& [id, listener] : listeners_) listener();
   return absl::OkStatus();
 }
 
-int64_t ShardOwner::applied() const {
-  absl::MutexLock lock(&mutex_);
-  return applied_;
+ShardOwner::Standing ShardOwner::StandingOf(const storage::v1::ShardMeta& meta) {
+  return {meta.applied_offset(), meta.epoch(), meta.claim_id(), meta.owner()};
 }
 
-uint64_t ShardOwner::epoch() const {
+ShardOwner::Standing ShardOwner::standing() const {
   absl::MutexLock lock(&mutex_);
-  return epoch_;
+  return standing_;
+}
+
+int64_t ShardOwner::applied() const {
+  absl::MutexLock lock(&mutex_);
+  return standing_.applied;
 }
 
 absl::Status ShardOwner::health() const {
@@ -128,9 +130,9 @@ absl::Status ShardOwner::health() const {
 
 absl::Status ShardOwner::WaitForApplied(int64_t offset, absl::Time deadline) const {
   absl::MutexLock lock(&mutex_);
-  const auto reached = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return applied_ >= offset || !health_.ok(); };
+  const auto reached = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return standing_.applied >= offset || !health_.ok(); };
   const bool in_time = clock_.AwaitWithDeadline(&mutex_, absl::Condition(&reached), deadline);
-  if (applied_ >= offset) return absl::OkStatus();
+  if (standing_.applied >= offset) return absl::OkStatus();
   if (!in_time) return absl::DeadlineExceededError("the shard has not applied this yet");
   return health_;
 }

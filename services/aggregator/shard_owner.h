@@ -41,9 +41,17 @@ class ShardOwner {
   // Ends the thread after the group it works on. Called once.
   void Stop();
 
-  // The offset of the last record applied; -1 before the first.
+  // Where the shard stands after the last group.
+  struct Standing {
+    // Of the last record applied; -1 before the first.
+    int64_t applied = -1;
+    // The claim in force: where it stands, its event id, and the instance that made it.
+    uint64_t epoch = 0;
+    std::string claim_id;
+    std::string owner;
+  };
+  Standing standing() const;
   int64_t applied() const;
-  uint64_t epoch() const;
   absl::Status health() const;
   // Waits until `offset` is applied. DEADLINE_EXCEEDED: not yet; else the reason why it never will be.
   absl::Status WaitForApplied(int64_t offset, absl::Time deadline) const;
@@ -63,6 +71,7 @@ class ShardOwner {
  private:
   ShardOwner(Options options, store::Store& store, Clock& clock, std::unique_ptr<log::Reader> reader,
              const storage::v1::ShardMeta& meta);
+  static Standing StandingOf(const storage::v1::ShardMeta& meta);
   static absl::Status CheckLog(const Options& options, log::Log& log, const storage::v1::ShardMeta& meta);
   void Run();
   absl::Status ApplyNext();
@@ -74,8 +83,7 @@ class ShardOwner {
   std::thread thread_;
 
   mutable absl::Mutex mutex_;
-  int64_t applied_ ABSL_GUARDED_BY(mutex_);
-  uint64_t epoch_ ABSL_GUARDED_BY(mutex_);
+  Standing standing_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status health_ ABSL_GUARDED_BY(mutex_);
 

@@ -229,6 +229,7 @@ void Server::Parts::Look() {
   health.Set("journal", log->health());
   health.Set("disk", disk->HasRoom());
   LookAtDisk();
+  aggregator->LookAtLag();
   metrics.AddGauge("assay_aggregator_lag_records", "Records journaled and not applied yet")
       .Set(static_cast<double>(aggregator->lag()));
   for (const char* lane : {"fast", "slow"}) {

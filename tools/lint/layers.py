@@ -55,7 +55,7 @@ OWNERS = {
     r"^archive(_entry)?\.h$": ["services/archive", "services/common/base"],
     r"^seccomp\.h$": ["services/sandbox"],
     r"^grpc(pp)?/": ["services/common/rpc", "services/common/runtime", "services/gateway", "services/standalone",
-                     "services/evaluator/server", "services/aggregator/server", "tools/assay"],
+                     "services/evaluator/server", "services/aggregator/process", "services/aggregator/shard_rpc", "tools/assay"],
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

@@ -36,6 +36,9 @@ struct AuthorizerOptions {
   // Lines "token tenant client principal role", role one of writer, reader; empty lines and lines starting with # are
   // skipped. Only its owner may have access to it (mode 0600). Empty: no tokens.
   std::string token_file;
+  // Everybody who could connect may call everything: for a port that asks for a certificate of the installation, or one
+  // that only this machine reaches.
+  bool trusts_connections = false;
 };
 
 // Decides who may call what. Callers with a token ("authorization: Bearer TOKEN") are who the token says. Callers

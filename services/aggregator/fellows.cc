@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/aggregator/fellows.h"
+
+#include <map>
+#include <utility>
+
+#include "services/aggregator/claim_policy.h"
+
+namespace assay::aggregator {
+
+Fellows::Fellows(Options options, const membership::Announcements& announcements, Clock& clock)
+    : options_(std::move(options)), announcements_(announcements), clock_(clock), started_(clock.TimeNow()) {}
+
+bool Fellows::MayClaim(uint32_t shard, const storage::v1::ShardMeta& meta) const {
+  const absl::Time now = clock_.TimeNow();
+  ClaimQuestion question;
+  question.shard = shard;
+  question.self = options_.instance;
+  question.aggregators = options_.aggregators;
+  question.owner = meta.owner();
+  question.running = now - started_;
+  question.owner_silence = options_.owner_silence;
+  for (const auto& [instance, heard] : announcements_.aggregators()) {
+    question.heard[instance] = {now - heard.received, heard.announcement.aggregator().is_leaving()};
+  }
+  return aggregator::MayClaim(question);
+}
+
+bool Fellows::KnowVersion(uint32_t state_version) const {
+  for (const auto& [instance, heard] : announcements_.aggregators()) {
+    if (instance == options_.instance || !announcements_.IsPresent(heard)) continue;
+    if (heard.announcement.aggregator().state_version() < state_version) return false;
+  }
+  return true;
+}
+
+std::string Fellows::AddressOf(const std::string& instance) const {
+  const std::map<std::string, membership::Heard> aggregators = announcements_.aggregators();
+  const auto found = aggregators.find(instance);
+  if (found == aggregators.end() || !announcements_.IsPresent(found->second)) return "";
+  return found->second.announcement.aggregator().address();
+}
+
+}  // namespace assay::aggregator

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "assay/config/v1/aggregator.pb.h"
+
+namespace assay::aggregator {
+
+// assay-aggregator: the shards of an installation over a journal in Kafka, as owner of some and standby of the others,
+// behind the shard service. The only file that builds those. Thread-safe.
+class Process {
+ public:
+  // Waits a while for brokers, opens the shards and serves; ready once every shard follows the journal closely.
+  // INVALID_ARGUMENT and FAILED_PRECONDITION name the option, topic, folder or shard and what it needs.
+  static absl::StatusOr<std::unique_ptr<Process>> Create(const config::v1::Aggregator& config);
+  // Calls Stop() with no grace.
+  ~Process();
+
+  // Where it serves, as one JSON line: {"grpc":…,"http":…}; what is off is "".
+  std::string Addresses() const;
+
+  // Says that it leaves, so that others claim its shards at once; no new calls, those that run get `grace` to end; then
+  // nothing is applied or dispatched any more. Called once.
+  void Stop(absl::Duration grace);
+
+ private:
+  struct Parts;
+  explicit Process(std::unique_ptr<Parts> parts);
+  const std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace assay::aggregator
