@@ -26,6 +26,10 @@ namespace {
 constexpr size_t kQueuedCalls = 1024;
 constexpr absl::Duration kLastAnswers = absl::Milliseconds(500);
 constexpr size_t kSenders = 4;
+// A tenant behind one proxy has one connection for all its calls and watches.
+constexpr int kStreamsPerConnection = 1280;
+// More than there may be uploads waiting for their archive to be opened.
+constexpr size_t kUploaders = 12;
 constexpr size_t kQueuedSends = 256;
 
 std::string HostOf(const std::string& host_port) { return host_port.substr(0, host_port.rfind(':')); }
@@ -71,7 +75,10 @@ struct Server::Parts {
   const Backend backend;
   std::unique_ptr<rpc::Authorizer> authorizer;
   std::unique_ptr<rpc::CallGate> gate;
-  std::unique_ptr<rpc::Executor> executor;
+  // Readers never wait behind writers that wait for the journal, nor both behind uploads.
+  std::unique_ptr<rpc::Executor> readers;
+  std::unique_ptr<rpc::Executor> writers;
+  std::unique_ptr<rpc::Executor> uploaders;
   std::unique_ptr<rpc::Executor> senders;
   std::unique_ptr<WatchHub> watches;
   std::unique_ptr<SubmissionRpc> submissions;
@@ -88,23 +95,24 @@ struct Server::Parts {
   int port = 0;
 
   void BuildServices() {
-    const rpc::CallEnvironment environment{*gate, *executor};
-    submissions = std::make_unique<SubmissionRpc>(environment, backend, *watches);
-    readiness = std::make_unique<ReadinessRpc>(environment, backend, *watches);
-    report = std::make_unique<ReportRpc>(environment, backend);
-    decisions = std::make_unique<DecisionRpc>(environment, backend);
-    evidence = std::make_unique<EvidenceRpc>(environment, backend, *senders);
-    frameworks = std::make_unique<FrameworkRpc>(environment, backend);
-    info = std::make_unique<ServerRpc>(environment, backend);
-    artifacts = std::make_unique<ArtifactRpc>(environment, backend);
-    assessments = std::make_unique<AssessmentRpc>(environment, backend);
-    candidates = std::make_unique<CandidateRpc>(environment, backend);
+    const rpc::CallEnvironment reading{*gate, *readers};
+    const rpc::CallEnvironment writing{*gate, *writers};
+    submissions = std::make_unique<SubmissionRpc>(reading, writing, backend, *watches);
+    readiness = std::make_unique<ReadinessRpc>(reading, backend, *watches);
+    report = std::make_unique<ReportRpc>(reading, backend);
+    decisions = std::make_unique<DecisionRpc>(reading, backend);
+    evidence = std::make_unique<EvidenceRpc>(reading, backend, *senders);
+    frameworks = std::make_unique<FrameworkRpc>(reading, backend);
+    info = std::make_unique<ServerRpc>(reading, backend);
+    artifacts = std::make_unique<ArtifactRpc>(rpc::CallEnvironment{*gate, *uploaders}, backend);
+    assessments = std::make_unique<AssessmentRpc>(reading, writing, backend);
+    candidates = std::make_unique<CandidateRpc>(writing, backend);
   }
 
   absl::Status Listen() {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
-    rpc::ApplyServerLimits(builder);
+    rpc::ApplyServerLimits(builder, kStreamsPerConnection);
     if (!options.socket_path.empty()) {
       unlink(options.socket_path.c_str());
       builder.AddListeningPort(absl::StrCat("unix:", options.socket_path), grpc::InsecureServerCredentials());
@@ -143,7 +151,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(Options options, Backend 
   limits.in_flight = parts->options.calls_in_flight;
   limits.in_flight_per_tenant = parts->options.calls_in_flight_per_tenant;
   parts->gate = std::make_unique<rpc::CallGate>(*parts->authorizer, limits);
-  parts->executor = std::make_unique<rpc::Executor>(parts->options.threads, kQueuedCalls);
+  parts->readers = std::make_unique<rpc::Executor>(parts->options.threads, kQueuedCalls);
+  parts->writers = std::make_unique<rpc::Executor>(parts->options.threads, kQueuedCalls);
+  parts->uploaders = std::make_unique<rpc::Executor>(kUploaders, kQueuedCalls);
   parts->senders = std::make_unique<rpc::Executor>(kSenders, kQueuedSends);
   parts->watches = std::make_unique<WatchHub>(parts->backend);
   parts->BuildServices();
@@ -174,7 +184,9 @@ void Server::Stop(absl::Duration grace) {
   parts_->gate->Drain(grace);
   parts_->server->Shutdown(absl::ToChronoTime(absl::Now() + kLastAnswers));
   parts_->server->Wait();
-  parts_->executor->Stop();
+  parts_->readers->Stop();
+  parts_->writers->Stop();
+  parts_->uploaders->Stop();
   parts_->senders->Stop();
   parts_->server.reset();
 }

@@ -27,7 +27,7 @@ class Server {
     std::string token_file;
     size_t calls_in_flight = 256;
     size_t calls_in_flight_per_tenant = 128;
-    // Threads for calls that wait (journal, disk).
+    // Threads for calls that wait: for journal and disk, and as many for those that wait for shards.
     size_t threads = 16;
   };
 

@@ -14,9 +14,9 @@ namespace assay::gateway {
 // Thread-safe; everything passed in must outlive it.
 class SubmissionRpc final : public v1::SubmissionService::CallbackService {
  public:
-  SubmissionRpc(rpc::CallEnvironment environment, const Backend& backend, WatchHub& watches)
-      : environment_(environment), backend_(backend), intake_(backend), requests_(backend), answers_(backend),
-        watches_(watches) {}
+  SubmissionRpc(rpc::CallEnvironment reading, rpc::CallEnvironment writing, const Backend& backend, WatchHub& watches)
+      : reading_(reading), writing_(writing), backend_(backend), intake_(backend), requests_(backend),
+        answers_(backend), watches_(watches) {}
 
   grpc::ServerUnaryReactor* CreateSubmission(grpc::CallbackServerContext* context,
                                              const v1::CreateSubmissionRequest* request,
@@ -42,7 +42,8 @@ class SubmissionRpc final : public v1::SubmissionService::CallbackService {
                                                                    const v1::WatchSubmissionsRequest* request) override;
 
  private:
-  const rpc::CallEnvironment environment_;
+  const rpc::CallEnvironment reading_;
+  const rpc::CallEnvironment writing_;
   const Backend& backend_;
   const Intake intake_;
   const Requests requests_;

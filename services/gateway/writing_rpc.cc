@@ -41,7 +41,7 @@ grpc::ServerReadReactor<v1::UploadArtifactRequest>* ArtifactRpc::UploadArtifact(
 grpc::ServerUnaryReactor* AssessmentRpc::CreateAssessment(grpc::CallbackServerContext* context,
                                                           const v1::CreateAssessmentRequest* request,
                                                           v1::Assessment* response) {
-  return rpc::Unary(environment_, "/assay.v1.AssessmentService/CreateAssessment", context, request, response,
+  return rpc::Unary(writing_, "/assay.v1.AssessmentService/CreateAssessment", context, request, response,
                     [this](const rpc::Call& call, const v1::CreateAssessmentRequest& r) {
                       return requests_.CreateAssessment(call.identity, r, call.deadline);
                     });
@@ -50,7 +50,7 @@ grpc::ServerUnaryReactor* AssessmentRpc::CreateAssessment(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* AssessmentRpc::GetAssessment(grpc::CallbackServerContext* context,
                                                        const v1::GetAssessmentRequest* request,
                                                        v1::Assessment* response) {
-  return rpc::Unary(environment_, "/assay.v1.AssessmentService/GetAssessment", context, request, response,
+  return rpc::Unary(reading_, "/assay.v1.AssessmentService/GetAssessment", context, request, response,
                     [this](const rpc::Call& call, const v1::GetAssessmentRequest& r, rpc::ResponseMetadata& metadata) {
                       return Reading(call, metadata, [&](const ShardCall& read) {
                         return answers_.GetAssessment(call.identity, r, read);
@@ -61,7 +61,7 @@ grpc::ServerUnaryReactor* AssessmentRpc::GetAssessment(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* AssessmentRpc::ListAssessments(grpc::CallbackServerContext* context,
                                                          const v1::ListAssessmentsRequest* request,
                                                          v1::ListAssessmentsResponse* response) {
-  return rpc::Unary(environment_, "/assay.v1.AssessmentService/ListAssessments", context, request, response,
+  return rpc::Unary(reading_, "/assay.v1.AssessmentService/ListAssessments", context, request, response,
                     [this](const rpc::Call& call, const v1::ListAssessmentsRequest& r, rpc::ResponseMetadata& metadata) {
                       return Reading(call, metadata, [&](const ShardCall& read) {
                         return answers_.ListAssessments(call.identity, r, read);

@@ -27,8 +27,8 @@ class ArtifactRpc final : public v1::ArtifactService::CallbackService {
 
 class AssessmentRpc final : public v1::AssessmentService::CallbackService {
  public:
-  AssessmentRpc(rpc::CallEnvironment environment, const Backend& backend)
-      : environment_(environment), requests_(backend), answers_(backend) {}
+  AssessmentRpc(rpc::CallEnvironment reading, rpc::CallEnvironment writing, const Backend& backend)
+      : reading_(reading), writing_(writing), requests_(backend), answers_(backend) {}
   grpc::ServerUnaryReactor* CreateAssessment(grpc::CallbackServerContext* context,
                                              const v1::CreateAssessmentRequest* request,
                                              v1::Assessment* response) override;
@@ -39,7 +39,8 @@ class AssessmentRpc final : public v1::AssessmentService::CallbackService {
                                             v1::ListAssessmentsResponse* response) override;
 
  private:
-  const rpc::CallEnvironment environment_;
+  const rpc::CallEnvironment reading_;
+  const rpc::CallEnvironment writing_;
   const Requests requests_;
   const Answers answers_;
 };

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <thread>
+#include <vector>
+
 #include "services/common/base/clock.h"
 #include "services/common/base/digest.h"
 #include "services/common/base/file.h"
@@ -73,6 +76,18 @@ TEST(SecretKey, IsMadeOnceAndStaysTheSame) {
   EXPECT_EQ(made.size(), kSecretKeyBytes);
   EXPECT_THAT(ReadOrMakeSecretKey(dir.path(), "a"), IsOkAndHolds(made));
   EXPECT_THAT(ReadSecretKey(dir.path(), "a"), IsOkAndHolds(made));
+}
+
+TEST(SecretKey, IsOneHoweverManyMakeItAtOnce) {
+  TempDir dir;
+  std::vector<absl::StatusOr<std::string>> made(8);
+  std::vector<std::thread> makers;
+  for (absl::StatusOr<std::string>& key : made) {
+    makers.emplace_back([&] { key = ReadOrMakeSecretKey(dir.path(), "a"); });
+  }
+  for (std::thread& maker : makers) maker.join();
+  ASSAY_ASSERT_OK_AND_ASSIGN(const std::string kept, ReadSecretKey(dir.path(), "a"));
+  for (const absl::StatusOr<std::string>& key : made) EXPECT_THAT(key, IsOkAndHolds(kept));
 }
 
 TEST(SecretKey, IsRefusedWhenOthersMayReadItOrItIsNoKey) {

@@ -273,6 +273,58 @@ TEST_F(Adapters, RefuseCallsBeyondTheLimitAndSayWhenToComeBack) {
   ASSAY_EXPECT_OK(GetSubmission("other", &response));
 }
 
+TEST_F(Adapters, LeaveCallsTheirPlacesWhateverIsWatched) {
+  absl::Mutex mutex;
+  std::vector<std::shared_ptr<ServerStream<SubmissionUpdate>>> held;
+  behaviour_.watch = [&](const Call&, const v1::WatchSubmissionsRequest&, auto stream) {
+    SubmissionUpdate update;
+    ASSAY_EXPECT_OK(stream->Write(update));
+    absl::MutexLock lock(&mutex);
+    held.push_back(std::move(stream));
+  };
+  behaviour_.get = [](const Call&, const v1::GetSubmissionRequest&) { return v1::Submission(); };
+  CallLimits limits;
+  limits.in_flight_per_tenant = 1;
+  limits.downstreams_per_tenant = 2;
+  Start(limits);
+  const auto stub = v1::SubmissionService::NewStub(channel_);
+  grpc::ClientContext contexts[3];
+  std::vector<std::unique_ptr<grpc::ClientReader<SubmissionUpdate>>> readers;
+  SubmissionUpdate update;
+  for (grpc::ClientContext& context : contexts) {
+    Prepare(context);
+    readers.push_back(stub->WatchSubmissions(&context, {}));
+    if (readers.size() <= 2) {
+      EXPECT_TRUE(readers.back()->Read(&update));
+    }
+  }
+  EXPECT_FALSE(readers[2]->Read(&update));
+  EXPECT_EQ(readers[2]->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  v1::Submission response;
+  ASSAY_EXPECT_OK(GetSubmission("any", &response));
+  absl::MutexLock lock(&mutex);
+  held.clear();
+}
+
+TEST_F(Adapters, SayWhenToComeBackWhereverThatCanHelp) {
+  absl::Status answer;
+  behaviour_.get = [&](const Call&, const v1::GetSubmissionRequest&) -> absl::StatusOr<v1::Submission> {
+    return answer;
+  };
+  Start();
+  const auto delay = [&](const absl::Status& status) {
+    answer = status;
+    v1::Submission response;
+    return RetryDelay(GetSubmission("any", &response));
+  };
+  EXPECT_GT(delay(absl::UnavailableError("not now")), absl::ZeroDuration());
+  EXPECT_GT(delay(absl::ResourceExhaustedError("the queue is full")), absl::ZeroDuration());
+  EXPECT_EQ(delay(WithRetryDelay(absl::UnavailableError("not now"), absl::Seconds(7))), absl::Seconds(7));
+  EXPECT_EQ(delay(WithReason(absl::ResourceExhaustedError("over the limit"), kTooLarge)), absl::ZeroDuration());
+  EXPECT_EQ(delay(WithReason(absl::ResourceExhaustedError("the disk is full"), kNoRoom)), absl::ZeroDuration());
+  EXPECT_EQ(delay(absl::NotFoundError("no such thing")), absl::ZeroDuration());
+}
+
 TEST_F(Adapters, StreamEverythingInOrderThroughASmallBuffer) {
   behaviour_.watch = [](const Call&, const v1::WatchSubmissionsRequest& request, auto stream) {
     for (int i = 0; i < 500; ++i) {
@@ -373,6 +425,41 @@ TEST_F(Adapters, EndAnUploadWithTheReceiversError) {
   while (writer->Write(request)) {
   }
   EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(Adapters, EndAnUploadThatSendsNothing) {
+  CallLimits limits;
+  limits.upstream_idle = absl::Milliseconds(50);
+  Start(limits);
+  grpc::ClientContext context;
+  Prepare(context);
+  v1::Artifact artifact;
+  const auto writer = v1::ArtifactService::NewStub(channel_)->UploadArtifact(&context, &artifact);
+  v1::UploadArtifactRequest request;
+  request.set_chunk("half");
+  ASSERT_TRUE(writer->Write(request));
+  EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  behaviour_.receiver_gone.WaitForNotification();
+  EXPECT_EQ(behaviour_.receivers, 0);
+}
+
+TEST_F(Adapters, KeepAnUploadThatGoesOnBeyondTheTimeOfOneMessage) {
+  CallLimits limits;
+  limits.upstream_idle = absl::Milliseconds(400);
+  Start(limits);
+  grpc::ClientContext context;
+  Prepare(context);
+  v1::Artifact artifact;
+  const auto writer = v1::ArtifactService::NewStub(channel_)->UploadArtifact(&context, &artifact);
+  v1::UploadArtifactRequest request;
+  request.set_chunk("x");
+  uint64_t sent = 0;
+  for (const absl::Time end = absl::Now() + 2 * limits.upstream_idle; absl::Now() < end; ++sent) {
+    ASSERT_TRUE(writer->Write(request));
+  }
+  writer->WritesDone();
+  ASSERT_TRUE(writer->Finish().ok());
+  EXPECT_EQ(artifact.size(), sent);
 }
 
 TEST_F(Adapters, DiscardAnUploadWhoseCallerWentAway) {

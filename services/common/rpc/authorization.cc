@@ -123,6 +123,11 @@ absl::StatusOr<Identity> Authorizer::Identify(absl::string_view peer, absl::stri
   return absl::UnauthenticatedError("authorization: a token is needed (\"Bearer TOKEN\")");
 }
 
+Role Authorizer::RoleFor(absl::string_view method) const {
+  const auto rule = options_.methods.find(method);
+  return rule == options_.methods.end() ? Role::kReader : rule->second;
+}
+
 absl::StatusOr<Identity> Authorizer::Authorize(absl::string_view method, absl::string_view peer,
                                                absl::string_view authorization) const {
   ASSAY_ASSIGN_OR_RETURN(Identity identity, Identify(peer, authorization));

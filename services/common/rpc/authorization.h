@@ -57,6 +57,8 @@ class Authorizer {
   // UNIMPLEMENTED: no rule for the method.
   absl::StatusOr<Identity> Authorize(absl::string_view method, absl::string_view peer,
                                      absl::string_view authorization) const;
+  // What a method needs; kReader for one without a rule.
+  Role RoleFor(absl::string_view method) const;
   bool has_tokens() const { return !tokens_.empty(); }
 
  private:

@@ -53,13 +53,13 @@ grpc::ServerUnaryReactor* BytesUnary(const CallEnvironment& environment, absl::s
                                      grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                      grpc::ByteBuffer* response, Waits waits, Handler handler) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  absl::StatusOr<std::shared_ptr<CallGate::Ticket>> ticket = environment.gate.Enter(method, *context);
+  absl::StatusOr<std::shared_ptr<CallGate::Ticket>> ticket = environment.gate.Enter(environment.gate.KindOf(method), method, *context);
   Request parsed;
   if (ticket.ok() && !internal::ParseBytes(*request, parsed)) {
     ticket = absl::InvalidArgumentError("the request is not a message of this method");
   }
   if (!ticket.ok()) {
-    reactor->Finish(ToGrpcStatus(ticket.status()));
+    reactor->Finish(ToAnswer(ticket.status()));
     return reactor;
   }
   const bool may_wait = waits(parsed);
@@ -69,12 +69,12 @@ grpc::ServerUnaryReactor* BytesUnary(const CallEnvironment& environment, absl::s
     if (!context->IsCancelled()) result = internal::Answer(handler, ticket->call(), parsed, *context);
     if (result.ok()) *response = internal::ToBuffer(*std::move(result));
     ticket.reset();
-    reactor->Finish(ToGrpcStatus(result.status()));
+    reactor->Finish(ToAnswer(result.status()));
   };
   if (!may_wait) {
     answer();
   } else if (!environment.executor.TrySubmit(std::move(answer))) {
-    reactor->Finish(ToGrpcStatus(environment.gate.Busy()));
+    reactor->Finish(ToAnswer(environment.gate.Busy()));
   }
   return reactor;
 }

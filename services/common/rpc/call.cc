@@ -1,14 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/common/rpc/call.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/status.h"
 
 namespace assay::rpc {
+namespace {
 
-absl::StatusOr<std::shared_ptr<CallGate::Ticket>> CallGate::Enter(absl::string_view method,
+// Of everybody, and of one tenant.
+std::pair<size_t, size_t> LimitsOf(const CallLimits& limits, CallKind kind) {
+  switch (kind) {
+    case CallKind::kDownstream:
+      return {limits.downstreams, limits.downstreams_per_tenant};
+    case CallKind::kUpstream:
+      return {limits.upstreams, limits.upstreams_per_tenant};
+    case CallKind::kRead:
+    case CallKind::kWrite:
+      break;
+  }
+  return {limits.in_flight, limits.in_flight_per_tenant};
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<CallGate::Ticket>> CallGate::Enter(CallKind kind, absl::string_view method,
                                                                   const grpc::CallbackServerContext& context) {
   const auto& metadata = context.client_metadata();
   const auto header = metadata.find("authorization");
@@ -19,25 +37,35 @@ absl::StatusOr<std::shared_ptr<CallGate::Ticket>> CallGate::Enter(absl::string_v
   ASSAY_ASSIGN_OR_RETURN(call.identity, authorizer_.Authorize(method, context.peer(), authorization));
   const auto deadline = context.deadline();
   if (deadline != std::chrono::system_clock::time_point::max()) call.deadline = absl::FromChrono(deadline);
-  return Enter(std::move(call));
+  return Enter(kind, std::move(call));
 }
 
-absl::StatusOr<std::shared_ptr<CallGate::Ticket>> CallGate::Enter(Call call) {
+absl::StatusOr<std::shared_ptr<CallGate::Ticket>> CallGate::Enter(CallKind kind, Call call) {
+  const auto [all, of_tenant] = LimitsOf(limits_, kind);
   absl::MutexLock lock(&mutex_);
   if (draining_) return absl::UnavailableError("the server is stopping");
-  const auto it = by_tenant_.find(call.identity.tenant);
-  const size_t of_tenant = it == by_tenant_.end() ? 0 : it->second;
-  if (in_flight_ >= limits_.in_flight || of_tenant >= limits_.in_flight_per_tenant) return Busy();
-  ++in_flight_;
-  ++by_tenant_[call.identity.tenant];
-  return std::make_shared<Ticket>(*this, std::move(call));
+  Places& places = places_[static_cast<size_t>(kind)];
+  const auto it = places.by_tenant.find(call.identity.tenant);
+  if (places.taken >= all || (it != places.by_tenant.end() && it->second >= of_tenant)) return Busy();
+  ++places.taken;
+  ++places.by_tenant[call.identity.tenant];
+  return std::make_shared<Ticket>(*this, kind, std::move(call));
 }
 
-void CallGate::Leave(const std::string& tenant) {
+CallKind CallGate::KindOf(absl::string_view method) const {
+  return authorizer_.RoleFor(method) == Role::kWriter ? CallKind::kWrite : CallKind::kRead;
+}
+
+void CallGate::Leave(CallKind kind, const std::string& tenant) {
   absl::MutexLock lock(&mutex_);
-  --in_flight_;
-  const auto it = by_tenant_.find(tenant);
-  if (--it->second == 0) by_tenant_.erase(it);
+  Places& places = places_[static_cast<size_t>(kind)];
+  --places.taken;
+  const auto it = places.by_tenant.find(tenant);
+  if (--it->second == 0) places.by_tenant.erase(it);
+}
+
+bool CallGate::IsEmpty() const {
+  return std::all_of(places_.begin(), places_.end(), [](const Places& places) { return places.taken == 0; });
 }
 
 bool CallGate::Drain(absl::Duration patience) {
@@ -45,7 +73,7 @@ bool CallGate::Drain(absl::Duration patience) {
   draining_ = true;
   const auto is_empty = [this] {
     mutex_.AssertHeld();
-    return in_flight_ == 0;
+    return IsEmpty();
   };
   return mutex_.AwaitWithTimeout(absl::Condition(&is_empty), patience);
 }

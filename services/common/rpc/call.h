@@ -3,7 +3,9 @@
 
 #include <grpcpp/server_context.h>
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -30,10 +32,23 @@ struct Call {
 // What a handler adds to the headers of its answer: lower-case names, text of ASCII.
 using ResponseMetadata = std::map<std::string, std::string>;
 
+// What a call holds a place among: none of these can take the places of another, so that a tenant that watches or
+// uploads much can still ask, and one that waits for its writes can still read.
+enum class CallKind : uint8_t { kRead, kWrite, kDownstream, kUpstream };
+inline constexpr size_t kCallKinds = 4;
+
 struct CallLimits {
-  // Calls in progress, streams included.
+  // Calls with one answer in progress: those of readers, and as many of writers.
   size_t in_flight = 256;
   size_t in_flight_per_tenant = 128;
+  // Streams to callers: they are idle most of the time.
+  size_t downstreams = 4096;
+  size_t downstreams_per_tenant = 1024;
+  // Streams from callers.
+  size_t upstreams = 64;
+  size_t upstreams_per_tenant = 16;
+  // How long a caller may send nothing into its stream.
+  absl::Duration upstream_idle = absl::Seconds(30);
   // What a refused caller is told to wait.
   absl::Duration retry_after = absl::Milliseconds(500);
 };
@@ -44,14 +59,15 @@ class CallGate {
   // Gives its place back when destroyed; must not outlive the gate.
   class Ticket {
    public:
-    Ticket(CallGate& gate, Call call) : gate_(gate), call_(std::move(call)) {}
-    ~Ticket() { gate_.Leave(call_.identity.tenant); }
+    Ticket(CallGate& gate, CallKind kind, Call call) : gate_(gate), kind_(kind), call_(std::move(call)) {}
+    ~Ticket() { gate_.Leave(kind_, call_.identity.tenant); }
     Ticket(const Ticket&) = delete;
     Ticket& operator=(const Ticket&) = delete;
     const Call& call() const { return call_; }
 
    private:
     CallGate& gate_;
+    const CallKind kind_;
     const Call call_;
   };
 
@@ -60,22 +76,31 @@ class CallGate {
 
   // RESOURCE_EXHAUSTED with RetryInfo: too many calls in progress; UNAVAILABLE: draining; else as
   // Authorizer::Authorize.
-  absl::StatusOr<std::shared_ptr<Ticket>> Enter(absl::string_view method, const grpc::CallbackServerContext& context);
-  absl::StatusOr<std::shared_ptr<Ticket>> Enter(Call call);
+  absl::StatusOr<std::shared_ptr<Ticket>> Enter(CallKind kind, absl::string_view method,
+                                                const grpc::CallbackServerContext& context);
+  absl::StatusOr<std::shared_ptr<Ticket>> Enter(CallKind kind, Call call);
+  // Of a call with one answer, by who may make it.
+  CallKind KindOf(absl::string_view method) const;
+  const CallLimits& limits() const { return limits_; }
   // What a caller is told when an executor has no room.
   absl::Status Busy() const;
   // Lets nobody in any more (UNAVAILABLE) and waits until everybody is out, `patience` at most; whether they are.
   bool Drain(absl::Duration patience);
 
  private:
-  void Leave(const std::string& tenant);
+  struct Places {
+    size_t taken = 0;
+    absl::flat_hash_map<std::string, size_t> by_tenant;
+  };
+
+  void Leave(CallKind kind, const std::string& tenant);
+  bool IsEmpty() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   const Authorizer& authorizer_;
   const CallLimits limits_;
   absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
-  size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
-  absl::flat_hash_map<std::string, size_t> by_tenant_ ABSL_GUARDED_BY(mutex_);
+  std::array<Places, kCallKinds> places_ ABSL_GUARDED_BY(mutex_);
 };
 
 // What the adapters need of a server. Both must outlive every call.

@@ -71,7 +71,7 @@ class ServerStreamReactor final : public grpc::ServerWriteReactor<Response> {
       absl::MutexLock lock(&mutex_);
       if (is_finishing_) return;
       is_finishing_ = true;
-      status_ = ToGrpcStatus(status);
+      status_ = ToAnswer(status);
       callback = MarkOver();
       StartNext();
     }
@@ -186,7 +186,7 @@ grpc::ServerWriteReactor<Response>* ServerStreaming(const CallEnvironment& envir
   auto reactor = std::make_shared<internal::ServerStreamReactor<Response>>(buffer);
   reactor->KeepUntilDone(reactor);
   grpc::ServerWriteReactor<Response>* const raw = reactor.get();
-  absl::StatusOr<std::shared_ptr<CallGate::Ticket>> ticket = environment.gate.Enter(method, *context);
+  absl::StatusOr<std::shared_ptr<CallGate::Ticket>> ticket = environment.gate.Enter(CallKind::kDownstream, method, *context);
   if (!ticket.ok()) {
     reactor->End(ticket.status());
     return raw;

@@ -17,6 +17,7 @@ constexpr char kTypeUrlPrefix[] = "type.googleapis.com/";
 // Answers with larger headers are refused by clients; the details are base64 there.
 constexpr size_t kMaxDetailBytes = 4 << 10;
 constexpr size_t kMaxMessageBytes = 2 << 10;
+constexpr absl::Duration kDefaultRetryDelay = absl::Milliseconds(500);
 
 template <typename Detail>
 std::string TypeUrl() {
@@ -160,6 +161,14 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
   Shrink(details);
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), message,
                       details.details_size() > 0 ? details.SerializeAsString() : "");
+}
+
+grpc::Status ToAnswer(const absl::Status& status) {
+  const bool may_help = absl::IsUnavailable(status) || absl::IsResourceExhausted(status);
+  if (!may_help || RetryDelay(status) > absl::ZeroDuration()) return ToGrpcStatus(status);
+  const std::string reason = ReasonOf(status);
+  if (reason == kTooLarge || reason == kNoRoom) return ToGrpcStatus(status);
+  return ToGrpcStatus(WithRetryDelay(status, kDefaultRetryDelay));
 }
 
 absl::Status FromGrpcStatus(const grpc::Status& status) {

@@ -32,6 +32,11 @@ absl::Status WithRetryDelay(absl::Status status, absl::Duration delay);
 absl::Status WithReason(absl::Status status, absl::string_view reason,
                         const std::map<std::string, std::string>& metadata = {});
 
+// Reasons of RESOURCE_EXHAUSTED that the same call meets again, however long it waits: what was sent is over a limit; the
+// disk or the quota is full until somebody makes room.
+inline constexpr char kTooLarge[] = "TOO_LARGE";
+inline constexpr char kNoRoom[] = "NO_ROOM";
+
 std::vector<FieldViolation> FieldViolationsOf(const absl::Status& status);
 // Zero: none.
 absl::Duration RetryDelay(const absl::Status& status);
@@ -42,6 +47,9 @@ std::string ReasonMetadataOf(const absl::Status& status, const std::string& key)
 
 // Details that would not fit into the headers of an answer (4 KiB) are left out, violations from the end.
 grpc::Status ToGrpcStatus(const absl::Status& status);
+// The same for the answer of a call: UNAVAILABLE and RESOURCE_EXHAUSTED say when to come back, if they do not already
+// and if coming back can help (see the reasons above).
+grpc::Status ToAnswer(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status);
 google::rpc::Status ToRpcStatus(const absl::Status& status);
 absl::Status FromRpcStatus(const google::rpc::Status& status);

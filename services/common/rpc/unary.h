@@ -32,9 +32,9 @@ grpc::ServerUnaryReactor* Unary(const CallEnvironment& environment, absl::string
     void OnDone() override { delete this; }
   };
   auto* reactor = new Reactor;
-  absl::StatusOr<std::shared_ptr<CallGate::Ticket>> ticket = environment.gate.Enter(method, *context);
+  absl::StatusOr<std::shared_ptr<CallGate::Ticket>> ticket = environment.gate.Enter(environment.gate.KindOf(method), method, *context);
   if (!ticket.ok()) {
-    reactor->Finish(ToGrpcStatus(ticket.status()));
+    reactor->Finish(ToAnswer(ticket.status()));
     return reactor;
   }
   const bool accepted = environment.executor.TrySubmit(
@@ -43,11 +43,11 @@ grpc::ServerUnaryReactor* Unary(const CallEnvironment& environment, absl::string
         // Nobody waits for a call that ended in the queue.
         if (!context->IsCancelled()) result = internal::Answer(handler, ticket->call(), *request, *context);
         if (result.ok()) *response = *std::move(result);
-        const grpc::Status status = ToGrpcStatus(result.status());
+        const grpc::Status status = ToAnswer(result.status());
         ticket.reset();
         reactor->Finish(status);
       });
-  if (!accepted) reactor->Finish(ToGrpcStatus(environment.gate.Busy()));
+  if (!accepted) reactor->Finish(ToAnswer(environment.gate.Busy()));
   return reactor;
 }
 
