@@ -147,6 +147,19 @@ TEST_F(CommandLine, AStoppedServerGoesOnWithItsWorkWhenItIsStartedAgain) {
   EXPECT_EQ(Analysis(Get("c-1", accepted.id())).state(), Evaluation::PARKED);
 }
 
+TEST_F(CommandLine, AWatchGoesOnOverACleanRestartOfTheServer) {
+  StartServer();
+  ASSAY_ASSERT_OK_AND_ASSIGN(const auto watch,
+                             Command::Start({"submissions", "watch", "--candidate", "c-1", "--data", data()}));
+  const Submission first = Submit(Write("one.yaml", Scorecard("c-1", "r-1")), "c-1", /*wait=*/true);
+  ASSERT_TRUE(watch->WaitForOutput(first.id()));
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Finish().exit_code, 0);
+  StartServer();
+  const Submission second = Submit(Write("two.yaml", Scorecard("c-1", "r-2")), "c-1", /*wait=*/true);
+  EXPECT_TRUE(watch->WaitForOutput(second.id()));
+}
+
 TEST_F(CommandLine, CancelRerunWithdrawAndDeleteDoWhatTheySay) {
   StartServer();
   const Submission running = Submit(Repository("wait"), "c-1", /*wait=*/false);

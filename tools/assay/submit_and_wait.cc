@@ -3,12 +3,15 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "assay/v1/submission_service.grpc.pb.h"
+#include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/rpc/retry.h"
 #include "tools/assay/terminal_report.h"
 
 namespace assay::cli {
@@ -16,6 +19,8 @@ namespace {
 
 constexpr int kMaximumTries = 6;
 constexpr absl::Duration kFirstDelay = absl::Milliseconds(200);
+constexpr absl::Duration kLongestDelay = absl::Seconds(3);
+constexpr absl::Duration kRestartPatience = absl::Minutes(1);
 constexpr absl::Duration kCallTimeout = absl::Minutes(2);
 
 void Pause(absl::Duration time) { ::poll(nullptr, 0, static_cast<int>(absl::ToInt64Milliseconds(time))); }
@@ -41,13 +46,10 @@ absl::StatusOr<AcceptedSubmission> Submit(const Connection& connection, const Su
   v1::CreateSubmissionRequest request;
   request.set_request_id(request_id);
   *request.mutable_submission() = input.submission;
-  absl::Duration delay = kFirstDelay;
+  rpc::RetryLoop retry({.max_attempts = kMaximumTries, .initial_backoff = kFirstDelay}, Clock::Real(),
+                       rpc::SystemRandom());
   absl::Status status;
-  for (int attempt = 0; attempt < kMaximumTries; ++attempt) {
-    if (attempt > 0) {
-      Pause(delay);
-      delay *= 2;
-    }
+  do {
     grpc::ClientContext context;
     connection.Prepare(context, kCallTimeout);
     v1::CreateSubmissionResponse response;
@@ -55,30 +57,32 @@ absl::StatusOr<AcceptedSubmission> Submit(const Connection& connection, const Su
     if (status.ok()) {
       return AcceptedSubmission{response.submission().id(), response.read_token(), response.submission()};
     }
-    if (status.code() != absl::StatusCode::kUnavailable && status.code() != absl::StatusCode::kResourceExhausted) break;
-  }
+  } while (retry.WaitForNext(status));
   return WithLines(status, input);
 }
 
 absl::Status Watch(const Connection& connection, v1::WatchSubmissionsRequest request,
                    const std::function<void(const v1::SubmissionUpdate&)>& on_update) {
   auto stub = v1::SubmissionService::NewStub(connection.channel());
+  // A server that restarts may have much to read before it serves again.
+  absl::Time give_up = absl::InfiniteFuture();
   absl::Duration delay = kFirstDelay;
-  for (int failures = 0;;) {
+  for (;;) {
     grpc::ClientContext context;
     connection.Prepare(context, absl::InfiniteDuration());
     auto stream = stub->WatchSubmissions(&context, request);
     v1::SubmissionUpdate update;
     while (stream->Read(&update)) {
-      failures = 0;
+      give_up = absl::InfiniteFuture();
       delay = kFirstDelay;
       request.set_resume_token(update.resume_token());
       on_update(update);
     }
     const absl::Status status = FromGrpc(stream->Finish());
-    if (status.code() != absl::StatusCode::kUnavailable || ++failures >= kMaximumTries) return status;
+    give_up = std::min(give_up, absl::Now() + kRestartPatience);
+    if (!rpc::IsTransient(status) || absl::Now() >= give_up) return status;
     Pause(delay);
-    delay *= 2;
+    delay = std::min(delay * 2, kLongestDelay);
   }
 }
 
