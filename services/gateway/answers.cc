@@ -58,11 +58,12 @@ absl::StatusOr<v1::Submission> Answers::GetSubmission(const rpc::Identity& calle
   const bool anywhere = request.candidate().empty() && request.read_token().empty();
   const uint32_t first = anywhere ? 0 : subject.shard;
   const uint32_t last = anywhere ? backend_.shards.count() - 1 : subject.shard;
+  const ShardCall all = WithinReadWait(backend_, call);
   // A shard that cannot be asked may be the one that has it.
   absl::Status failure = absl::OkStatus();
   for (uint32_t shard = first; shard <= last; ++shard) {
     absl::StatusOr<shard::v1::GetSubmissionResponse> found =
-        backend_.shards.GetSubmission(shard, get, anywhere ? OneOfMany(backend_, call) : WithinReadWait(backend_, call));
+        backend_.shards.GetSubmission(shard, get, anywhere ? OneOfMany(backend_, all) : all);
     if (found.ok()) return std::move(*found->mutable_submission());
     if (failure.ok() || absl::IsNotFound(failure)) failure = found.status();
   }
@@ -90,14 +91,14 @@ absl::StatusOr<v1::ListSubmissionsResponse> Answers::ListSubmissions(const rpc::
   }
   v1::ListSubmissionsResponse response;
   std::vector<shard::v1::ListSubmissionsResponse::Entry> entries;
+  const ShardCall all = WithinReadWait(backend_, call);
   const uint32_t first = whole_tenant ? 0 : home;
   const uint32_t last = whole_tenant ? backend_.shards.count() - 1 : home;
   for (uint32_t shard = first; shard <= last; ++shard) {
     *list.mutable_scope() = subject.scope;
     list.mutable_scope()->set_wait_for_offset(shard == subject.shard ? wait_for_offset : -1);
     absl::StatusOr<shard::v1::ListSubmissionsResponse> page =
-        backend_.shards.ListSubmissions(shard, list,
-                                        whole_tenant ? OneOfMany(backend_, call) : WithinReadWait(backend_, call));
+        backend_.shards.ListSubmissions(shard, list, whole_tenant ? OneOfMany(backend_, all) : all);
     if (!page.ok() && !whole_tenant) return page.status();
     if (!page.ok()) {
       response.add_missing_shards(shard);

@@ -14,6 +14,7 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/digest.h"
 #include "services/common/blob/blob_store.h"
+#include "services/gateway/admission.h"
 #include "services/gateway/content_digests.h"
 #include "services/gateway/journal.h"
 #include "services/gateway/pseudonyms.h"
@@ -27,6 +28,7 @@ struct Backend {
   Shards& shards;
   // Null: this server is read-only.
   Journal* journal;
+  AdmissionGate& admission;
   TenantKeys& keys;
   blob::BlobStore& blobs;
   Clock& clock;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/json.h"
+#include "services/common/rpc/status.h"
 #include "services/gateway/documents.h"
 #include "services/gateway/validation.h"
 
@@ -27,7 +28,7 @@ std::string AssessmentOf(const v1::NewSubmission& submission) {
 
 }  // namespace
 
-absl::Status Intake::CheckCanAccept(absl::string_view tenant) const {
+absl::Status Intake::CheckCanAccept(const rpc::Identity& caller, size_t submissions) const {
   if (backend_.journal == nullptr) {
     return absl::FailedPreconditionError("this server is read-only: it accepts nothing");
   }
@@ -36,7 +37,8 @@ absl::Status Intake::CheckCanAccept(absl::string_view tenant) const {
     return absl::UnavailableError(absl::StrCat("nothing is accepted at the moment: ", health.message(),
                                                "; retry later with the same request_id"));
   }
-  return backend_.has_room(tenant);
+  ASSAY_RETURN_IF_ERROR(backend_.admission.Submit(caller.tenant, caller.principal, submissions));
+  return rpc::WithReason(backend_.has_room(caller.tenant), rpc::kNoRoom);
 }
 
 absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> Intake::FrameworkFor(
@@ -174,6 +176,7 @@ absl::StatusOr<Intake::Prepared> Intake::Prepare(const rpc::Identity& caller, co
   accepted.set_request_digest(names.RequestDigest(content));
   ASSAY_ASSIGN_OR_RETURN(prepared.is_repeated, FindRepeated(subject, deadline, prepared));
   if (prepared.is_repeated) return prepared;
+  ASSAY_RETURN_IF_ERROR(backend_.admission.CheckShard(subject.shard));
 
   ASSAY_ASSIGN_OR_RETURN(const auto framework, FrameworkFor(submission, subject, deadline));
   ASSAY_RETURN_IF_ERROR(ValidateContent(submission, *framework));
@@ -226,7 +229,7 @@ v1::CreateSubmissionResponse Intake::Answer(Prepared prepared, const ReadToken& 
 absl::StatusOr<v1::CreateSubmissionResponse> Intake::Accept(const rpc::Identity& caller,
                                                             const v1::CreateSubmissionRequest& request,
                                                             absl::Time deadline) const {
-  ASSAY_RETURN_IF_ERROR(CheckCanAccept(caller.tenant));
+  ASSAY_RETURN_IF_ERROR(CheckCanAccept(caller, 1));
   ASSAY_ASSIGN_OR_RETURN(Prepared prepared, Prepare(caller, request, deadline));
   if (prepared.is_repeated) return std::move(prepared.response);
   ASSAY_ASSIGN_OR_RETURN(const ReadToken token, backend_.journal->Write(prepared.envelope, deadline));
@@ -236,7 +239,7 @@ absl::StatusOr<v1::CreateSubmissionResponse> Intake::Accept(const rpc::Identity&
 absl::StatusOr<v1::BatchCreateSubmissionsResponse> Intake::AcceptBatch(const rpc::Identity& caller,
                                                                        const v1::BatchCreateSubmissionsRequest& request,
                                                                        absl::Time deadline) const {
-  ASSAY_RETURN_IF_ERROR(CheckCanAccept(caller.tenant));
+  ASSAY_RETURN_IF_ERROR(CheckCanAccept(caller, static_cast<size_t>(request.requests_size())));
   ASSAY_RETURN_IF_ERROR(Validate(request));
   v1::BatchCreateSubmissionsResponse response;
   std::vector<Prepared> accepted;

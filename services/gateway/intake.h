@@ -31,7 +31,7 @@ class Intake {
     const Pseudonyms* names = nullptr;
     bool is_repeated = false;
   };
-  absl::Status CheckCanAccept(absl::string_view tenant) const;
+  absl::Status CheckCanAccept(const rpc::Identity& caller, size_t submissions) const;
   absl::StatusOr<Prepared> Prepare(const rpc::Identity& caller, const v1::CreateSubmissionRequest& request,
                                    absl::Time deadline) const;
   // The framework of the submission: its own, its document's, its assessment's, or the default.

@@ -14,6 +14,8 @@ namespace assay::gateway {
 namespace {
 
 constexpr absl::Duration kLongestWait = absl::Seconds(30);
+// An answer that the caller no longer waits for tells nobody that the outcome is unknown.
+constexpr absl::Duration kAnswerTime = absl::Milliseconds(100);
 
 // Shared with the callbacks, which may come after the caller has given up.
 struct Deliveries {
@@ -68,7 +70,7 @@ std::vector<absl::StatusOr<ReadToken>> Journal::WriteAll(std::vector<event::v1::
   }
   absl::MutexLock lock(&deliveries->mutex);
   const auto all = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return deliveries->missing == 0; };
-  clock_.AwaitWithDeadline(&deliveries->mutex, absl::Condition(&all), std::min(deadline, now + kLongestWait));
+  clock_.AwaitWithDeadline(&deliveries->mutex, absl::Condition(&all), std::min(deadline - kAnswerTime, now + kLongestWait));
   std::vector<absl::StatusOr<ReadToken>> results;
   for (size_t i = 0; i < envelopes.size(); ++i) {
     const std::optional<log::Delivery>& delivery = deliveries->results[i];

@@ -21,7 +21,7 @@ class Journal {
   Journal(log::Log& log, Clock& clock, std::string instance)
       : log_(log), clock_(clock), instance_(std::move(instance)) {}
 
-  // Where the record stands. UNAVAILABLE: the outcome is unknown, the same request is safe to send again.
+  // Where the record stands, shortly before `deadline` at the latest. UNAVAILABLE: the outcome is unknown, the same request is safe to send again.
   // RESOURCE_EXHAUSTED: the queue is full, nothing was written. FAILED_PRECONDITION: the journal cannot be written.
   // Stamps schema, time and writer; tenant and candidate_key choose the partition.
   absl::StatusOr<ReadToken> Write(event::v1::Envelope envelope, absl::Time deadline);

@@ -25,4 +25,16 @@ std::map<std::string, uint64_t, std::less<>> ArtifactLimitsOfTenants(const confi
   return of_tenants;
 }
 
+AdmissionLimits AdmissionLimitsOf(const config::v1::Limits& limits) {
+  AdmissionLimits admission;
+  if (limits.submissions_per_second() > 0) admission.submissions_per_second = limits.submissions_per_second();
+  if (limits.waiting_evaluations() > 0) admission.max_waiting_work = limits.waiting_evaluations();
+  for (const config::v1::TenantLimits& own : limits.tenants()) {
+    if (own.submissions_per_second() > 0) {
+      admission.submissions_per_second_of_tenant[own.tenant()] = own.submissions_per_second();
+    }
+  }
+  return admission;
+}
+
 }  // namespace assay::gateway

@@ -9,6 +9,7 @@
 
 #include "assay/config/v1/standalone.pb.h"
 #include "services/common/blob/folder_blob_store.h"
+#include "services/gateway/admission.h"
 
 namespace assay::gateway {
 
@@ -17,5 +18,7 @@ void SetBlobLimits(const config::v1::Limits& limits, blob::FolderBlobStoreOption
 
 // Tenants whose artifacts have a limit of their own.
 std::map<std::string, uint64_t, std::less<>> ArtifactLimitsOfTenants(const config::v1::Limits& limits);
+
+AdmissionLimits AdmissionLimitsOf(const config::v1::Limits& limits);
 
 }  // namespace assay::gateway

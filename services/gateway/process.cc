@@ -66,6 +66,7 @@ struct Process::Parts {
   std::unique_ptr<membership::Announcements> announcements;
   std::unique_ptr<RemoteShards> shards;
   std::unique_ptr<Journal> journal;
+  std::unique_ptr<AdmissionGate> admission;
   std::unique_ptr<Server> server;
   runtime::Metrics metrics;
   runtime::Health health;
@@ -123,6 +124,8 @@ absl::Status Process::Parts::OpenLogs() {
                                 .tls_key_file = config.peer_tls().key_file()};
   shards = std::make_unique<RemoteShards>(static_cast<uint32_t>(log->partitions()), tls, *announcements, clock);
   journal = std::make_unique<Journal>(*log, clock, name);
+  admission = std::make_unique<AdmissionGate>(
+      AdmissionLimitsOf(config.limits()), *shards, [this] { return log->stats().oldest_queued; }, clock);
   return absl::OkStatus();
 }
 
@@ -157,6 +160,7 @@ Backend Process::Parts::MakeBackend() {
   return Backend{
       .shards = *shards,
       .journal = journal.get(),
+      .admission = *admission,
       .keys = *keys,
       .blobs = *blobs,
       .clock = clock,

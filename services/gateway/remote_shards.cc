@@ -80,6 +80,12 @@ Route RemoteShards::RouteOf(uint32_t shard) const {
   return routes_.at(shard);
 }
 
+ShardPressure RemoteShards::PressureOf(uint32_t shard) const {
+  const Route route = RouteOf(shard);
+  if (!route.owner) return {};
+  return {route.owner->applied_offset, route.owner->lag_records, route.owner->waiting_work};
+}
+
 absl::Status RemoteShards::health() const {
   ASSAY_RETURN_IF_ERROR(announcements_.health());
   absl::MutexLock lock(&mutex_);

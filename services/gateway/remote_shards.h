@@ -36,6 +36,7 @@ class RemoteShards final : public Shards {
   // Not OK when announcements cannot be read, or no shard has anybody to ask.
   absl::Status health() const override;
   bool may_block() const override { return true; }
+  ShardPressure PressureOf(uint32_t shard) const override;
 
   // Where the shard is at the moment.
   Route RouteOf(uint32_t shard) const;

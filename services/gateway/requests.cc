@@ -27,7 +27,7 @@ bool Names(const v1::RerunSubmissionsRequest& request, const std::string& evalua
 absl::Status Requests::CheckCanWrite() const {
   if (backend_.journal == nullptr) return absl::FailedPreconditionError("this server is read-only: it changes nothing");
   const absl::Status health = backend_.shards.health();
-  if (health.ok()) return absl::OkStatus();
+  if (health.ok()) return backend_.admission.CheckJournal();
   return absl::UnavailableError(absl::StrCat("nothing is accepted at the moment: ", health.message(),
                                              "; retry later with the same request_id"));
 }

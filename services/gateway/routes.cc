@@ -11,7 +11,10 @@ namespace {
 constexpr double kOwnersShare = 0.6;
 
 void AddReplica(const std::string& address, const event::v1::ShardReplica& state, Route& route) {
-  Replica replica{.address = address, .epoch = state.epoch(), .lag_records = state.lag_records()};
+  Replica replica{.address = address,
+                  .epoch = state.epoch(),
+                  .applied_offset = state.applied_offset(),
+                  .lag_records = state.lag_records()};
   for (const auto& [lane, count] : state.waiting_work()) replica.waiting_work += count;
   const bool owns = state.is_owner() && state.stopped().empty();
   if (owns && (!route.owner || route.owner->epoch < replica.epoch)) {

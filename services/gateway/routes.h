@@ -20,6 +20,7 @@ struct Replica {
   // host:port of its shard service.
   std::string address;
   uint64_t epoch = 0;
+  int64_t applied_offset = -1;
   // Records journaled and not applied there, as it announced last.
   uint64_t lag_records = 0;
   // Owners: work that waits for room in the queue, over all lanes.

@@ -30,6 +30,15 @@ struct ShardCall {
   Staleness* staleness;
 };
 
+// How much a shard has to do.
+struct ShardPressure {
+  // -1 before the first.
+  int64_t applied_offset = -1;
+  uint64_t lag_records = 0;
+  // Evaluations that wait for room in the work queue, over all lanes.
+  uint64_t waiting_work = 0;
+};
+
 // Changes from `oldest` on are kept; the next one will be `next`.
 struct ChangeRange {
   uint64_t oldest = 0;
@@ -47,6 +56,8 @@ class Shards {
   virtual absl::Status health() const = 0;
   // Whether a call that waits for no record may block all the same.
   virtual bool may_block() const = 0;
+  // As far as it is known; nothing of a shard that nobody owns. Does not block.
+  virtual ShardPressure PressureOf(uint32_t shard) const = 0;
 
   virtual absl::StatusOr<shard::v1::FindRequestResponse> FindRequest(
       uint32_t shard, const shard::v1::FindRequestRequest& request, const ShardCall& call) = 0;

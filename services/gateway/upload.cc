@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/rpc/status.h"
 #include "services/gateway/validation.h"
 
 namespace assay::gateway {
@@ -21,10 +22,11 @@ absl::Status Upload::Begin(const v1::UploadArtifactRequest::Metadata& metadata) 
   const auto own = backend_.max_artifact_bytes_of_tenant.find(caller_.tenant);
   max_bytes_ = own == backend_.max_artifact_bytes_of_tenant.end() ? backend_.max_artifact_bytes : own->second;
   if (metadata.size() > max_bytes_) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("metadata.size: found ", metadata.size(), " bytes; allowed: ", max_bytes_));
+    return rpc::WithReason(absl::ResourceExhaustedError(absl::StrCat("metadata.size: found ", metadata.size(),
+                                                                     " bytes; allowed: ", max_bytes_)),
+                           rpc::kTooLarge);
   }
-  ASSAY_RETURN_IF_ERROR(backend_.has_room(caller_.tenant));
+  ASSAY_RETURN_IF_ERROR(rpc::WithReason(backend_.has_room(caller_.tenant), rpc::kNoRoom));
   ASSAY_ASSIGN_OR_RETURN(const Subject subject, SubjectOf(backend_, caller_.tenant, metadata.candidate(), ""));
   metadata_ = metadata;
   candidate_key_ = subject.candidate_key;
@@ -39,7 +41,13 @@ absl::Status Upload::Append(absl::string_view chunk) {
         absl::StrCat("chunk: found ", chunk.size(), " bytes; allowed: 1 to ", kMaxChunk));
   }
   size_ += chunk.size();
-  return writer_->Append(chunk);
+  if (size_ > max_bytes_) {
+    return rpc::WithReason(absl::ResourceExhaustedError(
+                               absl::StrCat("chunk: the artifact has more than the ", max_bytes_, " bytes allowed")),
+                           rpc::kTooLarge);
+  }
+  const absl::Status written = writer_->Append(chunk);
+  return absl::IsResourceExhausted(written) ? rpc::WithReason(written, rpc::kNoRoom) : written;
 }
 
 absl::StatusOr<v1::Artifact> Upload::Finish() {

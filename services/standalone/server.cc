@@ -71,6 +71,7 @@ struct Server::Parts {
   std::unique_ptr<LocalShards> shards;
   std::unique_ptr<gateway::ContentDigests> digests;
   std::unique_ptr<gateway::Journal> journal;
+  std::unique_ptr<gateway::AdmissionGate> admission;
   std::unique_ptr<gateway::Server> gateway;
   runtime::Health health;
   runtime::Metrics metrics;
@@ -171,6 +172,9 @@ absl::Status Server::Parts::OpenShards() {
         return evaluator->ContentDigest(owner, archive, deadline);
       });
   if (!read_only()) journal = std::make_unique<gateway::Journal>(*log, clock, instance);
+  // The embedded log reports within one flush of the disk, or says that it no longer writes.
+  admission = std::make_unique<gateway::AdmissionGate>(
+      gateway::AdmissionLimitsOf(config.limits()), *shards, [] { return absl::ZeroDuration(); }, clock);
   return absl::OkStatus();
 }
 
@@ -179,6 +183,7 @@ gateway::Backend Server::Parts::MakeBackend() {
   return gateway::Backend{
       .shards = *shards,
       .journal = journal.get(),
+      .admission = *admission,
       .keys = *keys,
       .blobs = *blobs,
       .clock = clock,

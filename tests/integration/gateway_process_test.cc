@@ -2,6 +2,7 @@
 //
 // What a caller of a real assay-gateway can rely on: over a real broker, with aggregators that answer by script.
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -36,6 +37,9 @@ using ::testing::HasSubstr;
 
 constexpr int32_t kShards = 4;
 constexpr absl::Duration kPatience = absl::Seconds(30);
+// grpc.health.v1.HealthCheckResponse{status: SERVING} and {status: NOT_SERVING}.
+const std::string kServing = "\x08\x01";
+const std::string kNotServing = "\x08\x02";
 
 // Knows no request and no assessment, and every submission.
 class FakeAggregator final : public shard::v1::ShardService::Service {
@@ -80,25 +84,19 @@ class GatewayProcessTest : public ::testing::Test {
     layout_.prefix = KafkaCluster::NewPrefix();
     layout_.shards = kShards;
     layout_.fast_work_partitions = layout_.slow_work_partitions = 2;
-    layout_.replication = cluster_.replication();
+    layout_.replication = cluster().replication();
     ASSAY_ASSERT_OK_AND_ASSIGN(topics_, layout_.Topics());
-    ASSAY_ASSERT_OK(cluster_.topics().Create(topics_, absl::Seconds(60)));
+    ASSAY_ASSERT_OK(cluster().topics().Create(topics_, absl::Seconds(60)));
     owners_ = Open(layout_.owners());
     announcements_ = membership::Announcements::Open(*owners_, Clock::Real()).value();
     heartbeat_ = std::thread([this] { Announce(); });
   }
 
-  void TearDown() override {
-    {
-      absl::MutexLock lock(&mutex_);
-      stopping_ = true;
-    }
-    if (heartbeat_.joinable()) heartbeat_.join();
-  }
+  void TearDown() override { StopHeartbeat(); }
 
   std::unique_ptr<log::KafkaLog> Open(const std::string& topic) {
     log::KafkaLogOptions options;
-    options.connection = cluster_.connection();
+    options.connection = cluster().connection();
     for (const log::KafkaTopic& known : topics_) {
       if (known.name == topic) options.topic = known;
     }
@@ -131,7 +129,7 @@ class GatewayProcessTest : public ::testing::Test {
         absl::StrCat("--set=instance=", instance),
         "--set=listen=127.0.0.1:0",
         "--set=http_listen=127.0.0.1:0",
-        absl::StrCat("--set=kafka.bootstrap_servers=", cluster_.connection().bootstrap_servers),
+        absl::StrCat("--set=kafka.bootstrap_servers=", cluster().connection().bootstrap_servers),
         absl::StrCat("--set=kafka.topic_prefix=", layout_.prefix),
         absl::StrCat("--set=kafka.shards=", kShards),
         "--set=kafka.fast_work_partitions=2",
@@ -144,20 +142,37 @@ class GatewayProcessTest : public ::testing::Test {
     return Program::Start("assay-gateway", std::move(arguments), folder_ / absl::StrCat(instance, ".log"));
   }
 
-  // Waits until the door's own health says that it serves.
-  void AwaitServing(const Program& gateway) {
-    Client client(gateway.ReadyField("grpc"));
+  // What grpc.health.v1 says of the whole server, as its message in wire form.
+  static std::string HealthOf(const Program& gateway) {
+    grpc::GenericStub stub(rpc::ConnectTo(gateway.ReadyField("grpc")));
+    grpc::ClientContext context;
+    rpc::PrepareContext(context, absl::Now() + kPatience, "");
+    grpc::CompletionQueue queue;
+    const grpc::Slice nothing("");
+    const grpc::ByteBuffer request(&nothing, 1);
+    grpc::ByteBuffer response;
+    grpc::Status status;
+    const auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, &queue);
+    call->StartCall();
+    call->Finish(&response, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    queue.Next(&tag, &ok);
+    std::vector<grpc::Slice> slices;
+    std::string bytes;
+    if (!status.ok() || !response.Dump(&slices).ok()) return "no answer";
+    for (const grpc::Slice& slice : slices) bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+    return bytes;
+  }
+
+  static void AwaitHealth(const Program& gateway, const std::string& health) {
     const absl::Time deadline = absl::Now() + kPatience;
-    v1::GetServerInfoRequest request;
-    for (;;) {
-      const auto info = client.Call<v1::GetServerInfoRequest, v1::ServerInfo>(
-          *client.info, &v1::ServerService::Stub::GetServerInfo, request);
-      ASSAY_ASSERT_OK(info);
-      if (info->plugins_size() > 0) return;
+    while (HealthOf(gateway) != health) {
       ASSERT_LT(absl::Now(), deadline);
       std::this_thread::yield();
     }
   }
+  static void AwaitServing(const Program& gateway) { AwaitHealth(gateway, kServing); }
 
   // What was journaled of the submission.
   absl::StatusOr<event::v1::Envelope> Journaled(const std::string& submission_id) {
@@ -180,7 +195,15 @@ class GatewayProcessTest : public ::testing::Test {
     return absl::NotFoundError(submission_id);
   }
 
-  KafkaCluster& cluster_ = KafkaCluster::Shared(1);
+  virtual KafkaCluster& cluster() { return KafkaCluster::Shared(1); }
+  void StopHeartbeat() {
+    {
+      absl::MutexLock lock(&mutex_);
+      stopping_ = true;
+    }
+    if (heartbeat_.joinable()) heartbeat_.join();
+  }
+
   log::KafkaTopicLayout layout_;
   std::vector<log::KafkaTopic> topics_;
   testing::TempDir folder_;
@@ -242,6 +265,55 @@ TEST_F(GatewayProcessTest, ArchivesAreOpenedApartAndRefusedByTheirFault) {
   ASSAY_ASSERT_OK_AND_ASSIGN(const std::string bad, client.Upload("c-1", "no archive at all"));
   EXPECT_THAT(client.Create(testing::RepositoryRequest("r-2", "c-1", bad)),
               StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST_F(GatewayProcessTest, ServesOnceAnAggregatorIsThereAndNoMoreWhenItIsGone) {
+  StopHeartbeat();
+  ASSAY_ASSERT_OK_AND_ASSIGN(const auto gateway, Start("one"));
+  // Those that were heard of before may still be there.
+  AwaitHealth(*gateway, kServing);
+  event::v1::Announcement leaving;
+  leaving.set_instance("a");
+  leaving.mutable_aggregator()->set_is_leaving(true);
+  announcements_->Announce("aggregator/a", leaving);
+  AwaitHealth(*gateway, kNotServing);
+  Client client(gateway->ReadyField("grpc"));
+  const absl::Status refused = client.Create(ScorecardRequest("r-1", "c-1", "rater", 3)).status();
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no aggregator is present")));
+  EXPECT_GT(rpc::RetryDelay(refused), absl::ZeroDuration());
+}
+
+// With a cluster that it may pause.
+class GatewayWithoutBrokerTest : public GatewayProcessTest {
+ protected:
+  KafkaCluster& cluster() override { return own_; }
+  KafkaCluster own_{1};
+};
+
+TEST_F(GatewayWithoutBrokerTest, RefusesAtOnceWhatTheJournalWouldNotTakeInTime) {
+  ASSAY_ASSERT_OK_AND_ASSIGN(const auto gateway, Start("one"));
+  AwaitServing(*gateway);
+  Client client(gateway->ReadyField("grpc"));
+  const auto create = [&](const std::string& request_id, absl::Duration timeout) {
+    return client
+        .Call<v1::CreateSubmissionRequest, v1::CreateSubmissionResponse>(
+            *client.submissions, &v1::SubmissionService::Stub::CreateSubmission,
+            ScorecardRequest(request_id, "c-1", "rater", 3), timeout)
+        .status();
+  };
+  ASSERT_THAT(create("r-1", kPatience), IsOk());
+  own_.Pause(1);
+  EXPECT_THAT(create("r-2", absl::Seconds(3)), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("unknown")));
+  const absl::Status refused = create("r-3", kPatience);
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("nothing was accepted")));
+  EXPECT_GT(rpc::RetryDelay(refused), absl::ZeroDuration());
+  // Reading goes on.
+  EXPECT_THAT(client.GetSubmission("c-1", std::string(26, 'a')), IsOk());
+  own_.Resume(1);
+  const absl::Time deadline = absl::Now() + kPatience;
+  absl::Status again = create("r-3", kPatience);
+  while (absl::IsUnavailable(again) && absl::Now() < deadline) again = create("r-3", kPatience);
+  EXPECT_THAT(again, IsOk());
 }
 
 TEST_F(GatewayProcessTest, StopsInOrderWhenAsked) {
