@@ -1,54 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <unistd.h>
+#include <memory>
+#include <utility>
 
-#include <CLI/CLI.hpp>
-#include <iostream>
-#include <vector>
-
-#include "absl/synchronization/mutex.h"
-#include "services/common/runtime/configuration.h"
-#include "services/common/runtime/signals.h"
+#include "assay/config/v1/gateway.pb.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/runtime/program.h"
 #include "services/gateway/process.h"
+#include "services/sandbox/launcher.h"
 
 namespace {
 
-constexpr absl::Duration kGrace = absl::Seconds(10);
-
-int Fail(const absl::Status& status) {
-  std::cerr << "error: assay-gateway: " << status.message() << std::endl;
-  return absl::IsInvalidArgument(status) ? 3 : absl::IsInternal(status) || absl::IsDataLoss(status) ? 70 : 4;
+absl::StatusOr<std::unique_ptr<assay::runtime::RunningService>> Start(const assay::config::v1::Gateway& config,
+                                                                      assay::runtime::GiveUp give_up) {
+  // Before the first thread: the launcher is forked from a process that is still small.
+  ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<assay::sandbox::Launcher> launcher, assay::sandbox::Launcher::Start());
+  ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<assay::gateway::Process> process,
+                         assay::gateway::Process::Create(config, std::move(launcher), std::move(give_up)));
+  return process;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string config_file;
-  std::vector<std::string> overrides;
-  int ready_fd = -1;
-  CLI::App app("The door of an Assay installation");
-  app.add_option("--config", config_file, "Configuration file: assay.config.v1.Gateway as YAML");
-  app.add_option("--set", overrides, "path=value of the configuration; may be repeated");
-  app.add_option("--ready_fd", ready_fd, "Where to write a line of JSON with the addresses once it serves");
-  CLI11_PARSE(app, argc, argv);
-
-  // As in the standalone server: Debian's Abseil looks for deadlocks under one lock of the process.
-  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  assay::runtime::BlockShutdownSignals();
   assay::config::v1::Gateway config;
   config.set_listen("127.0.0.1:7470");
   config.set_http_listen("127.0.0.1:7480");
-  const absl::Status loaded = assay::runtime::LoadConfiguration(config_file, overrides, &config);
-  if (!loaded.ok()) return Fail(loaded);
-
-  // Before the first thread: the launcher is forked from a process that is still small.
-  auto launcher = assay::sandbox::Launcher::Start();
-  if (!launcher.ok()) return Fail(launcher.status());
-  auto process = assay::gateway::Process::Create(config, *std::move(launcher));
-  if (!process.ok()) return Fail(process.status());
-  const std::string addresses = (*process)->Addresses();
-  std::cerr << "serving " << addresses << std::flush;
-  if (ready_fd >= 0 && write(ready_fd, addresses.data(), addresses.size()) < 0) std::cerr << "ready_fd: not writable\n";
-  assay::runtime::WaitForShutdown();
-  (*process)->Stop(kGrace);
-  return 0;
+  return assay::runtime::RunServerProgram(
+      {.name = "assay-gateway",
+       .description = "The door of an Assay installation",
+       .configuration = config,
+       .start = [&config](assay::runtime::GiveUp give_up) { return Start(config, std::move(give_up)); }},
+      argc, argv);
 }

@@ -50,11 +50,15 @@ absl::Status CheckConfiguration(const config::v1::Gateway& config) {
 
 // In the order of their start; destroyed backwards.
 struct Process::Parts {
-  Parts(const config::v1::Gateway& given, std::unique_ptr<sandbox::Launcher> starter)
-      : config(given), launcher(std::move(starter)), name(absl::StrCat("gateway-", config.instance())) {}
+  Parts(const config::v1::Gateway& given, std::unique_ptr<sandbox::Launcher> starter, runtime::GiveUp when_to_give_up)
+      : config(given),
+        launcher(std::move(starter)),
+        give_up(std::move(when_to_give_up)),
+        name(absl::StrCat("gateway-", config.instance())) {}
 
   const config::v1::Gateway config;
   const std::unique_ptr<sandbox::Launcher> launcher;
+  const runtime::GiveUp give_up;
   const std::string name;
   Clock& clock = Clock::Real();
   uint64_t reserved_disk = 0;
@@ -85,6 +89,7 @@ struct Process::Parts {
   v1::ServerInfo Describe() const;
   Backend MakeBackend();
   void Look();
+  void LookAtCalls();
   void LookAtJournal();
   void LookAtShards();
 };
@@ -196,6 +201,8 @@ absl::Status Process::Parts::OpenDoor() {
 void Process::Parts::LookAtJournal() {
   const log::KafkaLog::Stats stats = log->stats();
   absl::Status status = log->health();
+  // A topic that was made again under this process: nothing of it may be answered from here on.
+  if (absl::IsFailedPrecondition(status)) give_up(status);
   if (status.ok() && stats.oldest_queued > kJournalPatience) {
     status = absl::UnavailableError(absl::StrCat("no record was delivered for ", absl::FormatDuration(stats.oldest_queued)));
   }
@@ -208,6 +215,7 @@ void Process::Parts::LookAtJournal() {
   set("assay_gateway_journal_queued_bytes", "Their bytes", static_cast<double>(stats.queued_bytes));
   set("assay_gateway_journal_oldest_queued_seconds", "How long the oldest of them waits",
       absl::ToDoubleSeconds(stats.oldest_queued));
+  set("assay_gateway_journal_silence_seconds", "How long no broker has answered", absl::ToDoubleSeconds(stats.silence));
   set("assay_gateway_journal_delivered_records", "Records reported as durable since the start",
       static_cast<double>(stats.delivered));
   set("assay_gateway_journal_unknown_records", "Records whose outcome stayed unknown", static_cast<double>(stats.unknown));
@@ -223,7 +231,19 @@ void Process::Parts::LookAtShards() {
   metrics.AddGauge("assay_gateway_shards_without_owner", "Shards that nobody present owns").Set(without_owner);
 }
 
+void Process::Parts::LookAtCalls() {
+  const rpc::CallGate::Stats calls = server->calls();
+  const char* const kinds[rpc::kCallKinds] = {"read", "write", "watch", "upload"};
+  for (size_t kind = 0; kind < rpc::kCallKinds; ++kind) {
+    metrics.AddGauge("assay_gateway_calls_in_progress", "Calls in progress", {{"kind", kinds[kind]}})
+        .Set(static_cast<double>(calls.in_progress[kind]));
+  }
+  metrics.AddGauge("assay_gateway_calls_refused", "Calls refused for want of a place since the start")
+      .Set(static_cast<double>(calls.refused));
+}
+
 void Process::Parts::Look() {
+  LookAtCalls();
   LookAtJournal();
   LookAtShards();
   metrics.AddGauge("assay_gateway_blob_bytes", "Bytes of all blobs").Set(static_cast<double>(blobs->used_bytes()));
@@ -250,9 +270,10 @@ Process::Process(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Process::~Process() { Stop(absl::ZeroDuration()); }
 
 absl::StatusOr<std::unique_ptr<Process>> Process::Create(const config::v1::Gateway& config,
-                                                         std::unique_ptr<sandbox::Launcher> launcher) {
+                                                         std::unique_ptr<sandbox::Launcher> launcher,
+                                                         runtime::GiveUp give_up) {
   ASSAY_RETURN_IF_ERROR(CheckConfiguration(config));
-  std::unique_ptr<Process> process(new Process(std::make_unique<Parts>(config, std::move(launcher))));
+  std::unique_ptr<Process> process(new Process(std::make_unique<Parts>(config, std::move(launcher), std::move(give_up))));
   ASSAY_RETURN_IF_ERROR(process->parts_->OpenFolders());
   ASSAY_RETURN_IF_ERROR(process->parts_->OpenLogs());
   ASSAY_RETURN_IF_ERROR(process->parts_->OpenDoor());

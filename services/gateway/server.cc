@@ -166,6 +166,8 @@ std::string Server::address() const {
   return absl::StrCat(HostOf(parts_->options.listen), ":", parts_->port);
 }
 
+rpc::CallGate::Stats Server::calls() const { return parts_->gate->stats(); }
+
 void Server::SetServing(bool serving) {
   if (parts_->server == nullptr) return;
   if (grpc::HealthCheckServiceInterface* health = parts_->server->GetHealthCheckService()) {

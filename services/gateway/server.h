@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/common/rpc/call.h"
 #include "services/gateway/backend.h"
 
 namespace assay::gateway {
@@ -37,6 +38,9 @@ class Server {
 
   // "host:port" as bound; empty: none.
   std::string address() const;
+
+  // Calls in progress and refused; for metrics.
+  rpc::CallGate::Stats calls() const;
 
   // What grpc.health.v1 answers: not serving until told otherwise, and for good once it stops. Every service of the door
   // has the same health.

@@ -46,7 +46,10 @@ absl::StatusOr<std::shared_ptr<CallGate::Ticket>> CallGate::Enter(CallKind kind,
   if (draining_) return absl::UnavailableError("the server is stopping");
   Places& places = places_[static_cast<size_t>(kind)];
   const auto it = places.by_tenant.find(call.identity.tenant);
-  if (places.taken >= all || (it != places.by_tenant.end() && it->second >= of_tenant)) return Busy();
+  if (places.taken >= all || (it != places.by_tenant.end() && it->second >= of_tenant)) {
+    ++refused_;
+    return Busy();
+  }
   ++places.taken;
   ++places.by_tenant[call.identity.tenant];
   return std::make_shared<Ticket>(*this, kind, std::move(call));
@@ -62,6 +65,14 @@ void CallGate::Leave(CallKind kind, const std::string& tenant) {
   --places.taken;
   const auto it = places.by_tenant.find(tenant);
   if (--it->second == 0) places.by_tenant.erase(it);
+}
+
+CallGate::Stats CallGate::stats() const {
+  absl::MutexLock lock(&mutex_);
+  Stats stats;
+  for (size_t kind = 0; kind < kCallKinds; ++kind) stats.in_progress[kind] = places_[kind].taken;
+  stats.refused = refused_;
+  return stats;
 }
 
 bool CallGate::IsEmpty() const {

@@ -82,6 +82,13 @@ class CallGate {
   // Of a call with one answer, by who may make it.
   CallKind KindOf(absl::string_view method) const;
   const CallLimits& limits() const { return limits_; }
+  struct Stats {
+    // By kind.
+    std::array<size_t, kCallKinds> in_progress{};
+    // Refused for want of a place, since the start.
+    uint64_t refused = 0;
+  };
+  Stats stats() const;
   // What a caller is told when an executor has no room.
   absl::Status Busy() const;
   // Lets nobody in any more (UNAVAILABLE) and waits until everybody is out, `patience` at most; whether they are.
@@ -98,8 +105,9 @@ class CallGate {
 
   const Authorizer& authorizer_;
   const CallLimits limits_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t refused_ ABSL_GUARDED_BY(mutex_) = 0;
   std::array<Places, kCallKinds> places_ ABSL_GUARDED_BY(mutex_);
 };
 
