@@ -12,16 +12,29 @@ namespace {
 
 // Waits for what the scope asks for, then asks the shard.
 template <typename Request, typename Method>
-auto Ask(aggregator::Server& aggregator, uint32_t shard, const Request& request, const gateway::ShardCall& call, Method method)
-    -> decltype((std::declval<const aggregator::ShardReads&>().*method)(request)) {
+auto Ask(aggregator::Server& aggregator, uint32_t shard, const Request& request, const gateway::ShardCall& call,
+         Method method) -> decltype((std::declval<const aggregator::ShardReads&>().*method)(request)) {
+  const bool is_strong = request.scope().consistency() == v1::STRONG;
   ASSAY_ASSIGN_OR_RETURN(const aggregator::ShardReads* reads,
-                         aggregator.Read(shard, request.scope().wait_for_offset(), call.deadline));
+                         is_strong ? aggregator.ReadStrongly(shard, call.deadline)
+                                   : aggregator.Read(shard, request.scope().wait_for_offset(), call.deadline));
   return (reads->*method)(request);
 }
 
 using Reads = aggregator::ShardReads;
 
 }  // namespace
+
+gateway::ShardPressure LocalShards::PressureOf(uint32_t shard) const {
+  gateway::ShardPressure pressure;
+  for (const event::v1::ShardReplica& replica : aggregator_.Replicas()) {
+    if (replica.shard() != shard) continue;
+    pressure.applied_offset = replica.applied_offset();
+    pressure.lag_records = replica.lag_records();
+    for (const auto& [lane, count] : replica.waiting_work()) pressure.waiting_work += count;
+  }
+  return pressure;
+}
 
 absl::StatusOr<shard::v1::FindRequestResponse> LocalShards::FindRequest(uint32_t shard,
                                                                         const shard::v1::FindRequestRequest& request,

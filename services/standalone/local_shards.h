@@ -17,8 +17,7 @@ class LocalShards final : public gateway::Shards {
   uint32_t count() const override { return aggregator_.shards(); }
   absl::Status health() const override { return aggregator_.health(); }
   bool may_block() const override { return false; }
-  // Nothing: what lags in the same process says so in health().
-  gateway::ShardPressure PressureOf(uint32_t /*shard*/) const override { return {}; }
+  gateway::ShardPressure PressureOf(uint32_t shard) const override;
   absl::StatusOr<shard::v1::FindRequestResponse> FindRequest(uint32_t shard,
                                                              const shard::v1::FindRequestRequest& request,
                                                              const gateway::ShardCall& call) override;
