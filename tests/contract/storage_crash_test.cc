@@ -160,6 +160,28 @@ INSTANTIATE_TEST_SUITE_P(Disks, PowerLoss, ::testing::Values(0.0, 0.5, 1.0), [](
   return info.param == 0 ? "ForgetsTheTail" : info.param == 1 ? "KeepsTheTail" : "TearsTheTail";
 });
 
+TEST(Snapshot, ShowsItsMomentWhateverIsWrittenMeanwhile) {
+  testing::TempDir dir;
+  auto store = RocksStore::Open(StoreIn(dir / "store")).value();
+  const std::string table = StoreIn("").tables.front().name;
+  Batch before;
+  before.Put(table, "kept", "old");
+  before.Put(table, "removed", "old");
+  ASSAY_ASSERT_OK(store->Write(before, true));
+  const auto snapshot = store->TakeSnapshot();
+  Batch after;
+  after.Put(table, "added", "new");
+  after.Put(table, "kept", "new");
+  after.Delete(table, "removed");
+  ASSAY_ASSERT_OK(store->Write(after, true));
+  EXPECT_THAT(snapshot->Get(table, "kept"), IsOkAndHolds("old"));
+  EXPECT_THAT(snapshot->Get(table, "added"), StatusIs(absl::StatusCode::kNotFound));
+  const auto rows = snapshot->Scan(table, "", "", 10);
+  ASSERT_EQ(rows.value().size(), 2u);
+  EXPECT_EQ(rows.value()[1].key, "removed");
+  EXPECT_THAT(store->Get(table, "kept"), IsOkAndHolds("new"));
+}
+
 TEST(EmbeddedLogOnABadDisk, SaysUnknownOnceAndThenStopsUntilReopened) {
   testing::TempDir dir;
   const auto disk = LossyFileSystem::Create();

@@ -184,9 +184,12 @@ class RocksStore::Impl {
 
   absl::Status Open();
   absl::Status Write(const Batch& batch, bool sync);
-  absl::StatusOr<std::string> Get(absl::string_view table, absl::string_view key);
+  // With a null snapshot: as it is now.
+  absl::StatusOr<std::string> Get(absl::string_view table, absl::string_view key, const rocksdb::Snapshot* snapshot);
   absl::StatusOr<std::vector<Row>> Scan(absl::string_view table, absl::string_view prefix, absl::string_view start,
-                                        size_t limit);
+                                        size_t limit, const rocksdb::Snapshot* snapshot);
+  const rocksdb::Snapshot* TakeSnapshot() { return db_->GetSnapshot(); }
+  void Release(const rocksdb::Snapshot* snapshot) { db_->ReleaseSnapshot(snapshot); }
   absl::StatusOr<std::vector<Row>> ScanBackwards(absl::string_view table, absl::string_view prefix,
                                                  absl::string_view start, size_t limit);
   absl::StatusOr<std::string> StateHash(const std::vector<Table>& tables);
@@ -334,22 +337,29 @@ absl::Status RocksStore::Impl::Write(const Batch& batch, bool sync) {
   return status;
 }
 
-absl::StatusOr<std::string> RocksStore::Impl::Get(absl::string_view table, absl::string_view key) {
+absl::StatusOr<std::string> RocksStore::Impl::Get(absl::string_view table, absl::string_view key,
+                                                  const rocksdb::Snapshot* snapshot) {
   ASSAY_ASSIGN_OR_RETURN(const Family family, Find(table));
   if (family.handle == nullptr) return absl::NotFoundError(absl::StrCat(table, ": no such key"));
+  rocksdb::ReadOptions read;
+  read.snapshot = snapshot;
   std::string value;
-  const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), family.handle, ToSlice(key), &value);
+  const rocksdb::Status status = db_->Get(read, family.handle, ToSlice(key), &value);
   if (status.IsNotFound()) return absl::NotFoundError(absl::StrCat(table, ": no such key"));
   if (!status.ok()) return ToStatus(status, table);
   return value;
 }
 
 absl::StatusOr<std::vector<Row>> RocksStore::Impl::Scan(absl::string_view table, absl::string_view prefix,
-                                                        absl::string_view start, size_t limit) {
+                                                        absl::string_view start, size_t limit,
+                                                        const rocksdb::Snapshot* snapshot) {
   ASSAY_ASSIGN_OR_RETURN(const Family family, Find(table));
   std::vector<Row> rows;
   if (family.handle == nullptr) return rows;
   rocksdb::ReadOptions read;
+  read.snapshot = snapshot;
+  // Whoever reads all rows of one moment must not drive out what is read all the time.
+  read.fill_cache = snapshot == nullptr;
   const bool names_owner = family.prefix_bytes > 0 && prefix.size() >= family.prefix_bytes;
   read.total_order_seek = !names_owner;
   read.prefix_same_as_start = names_owner;
@@ -434,12 +444,12 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(RocksStoreOptions o
 absl::Status RocksStore::Write(const Batch& batch, bool sync) { return impl_->Write(batch, sync); }
 
 absl::StatusOr<std::string> RocksStore::Get(absl::string_view table, absl::string_view key) {
-  return impl_->Get(table, key);
+  return impl_->Get(table, key, nullptr);
 }
 
 absl::StatusOr<std::vector<Row>> RocksStore::Scan(absl::string_view table, absl::string_view prefix,
                                                   absl::string_view start, size_t limit) {
-  return impl_->Scan(table, prefix, start, limit);
+  return impl_->Scan(table, prefix, start, limit, nullptr);
 }
 
 absl::StatusOr<std::vector<Row>> RocksStore::ScanBackwards(absl::string_view table, absl::string_view prefix,
@@ -449,6 +459,31 @@ absl::StatusOr<std::vector<Row>> RocksStore::ScanBackwards(absl::string_view tab
 
 absl::StatusOr<std::string> RocksStore::StateHash(const std::vector<Table>& tables) {
   return impl_->StateHash(tables);
+}
+
+class RocksSnapshot::Impl {
+ public:
+  explicit Impl(RocksStore::Impl& store) : store(store), snapshot(store.TakeSnapshot()) {}
+  ~Impl() { store.Release(snapshot); }
+
+  RocksStore::Impl& store;
+  const rocksdb::Snapshot* const snapshot;
+};
+
+RocksSnapshot::RocksSnapshot(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+RocksSnapshot::~RocksSnapshot() = default;
+
+absl::StatusOr<std::string> RocksSnapshot::Get(absl::string_view table, absl::string_view key) const {
+  return impl_->store.Get(table, key, impl_->snapshot);
+}
+
+absl::StatusOr<std::vector<Row>> RocksSnapshot::Scan(absl::string_view table, absl::string_view prefix,
+                                                     absl::string_view start, size_t limit) const {
+  return impl_->store.Scan(table, prefix, start, limit, impl_->snapshot);
+}
+
+std::unique_ptr<RocksSnapshot> RocksStore::TakeSnapshot() {
+  return std::unique_ptr<RocksSnapshot>(new RocksSnapshot(std::make_unique<RocksSnapshot::Impl>(*impl_)));
 }
 
 absl::Status RocksStore::health() const { return impl_->health(); }

@@ -51,6 +51,25 @@ struct RocksStoreOptions {
   rocksdb::Env* env = nullptr;
 };
 
+class RocksStore;
+
+// The rows of a RocksStore at one moment, whatever is written meanwhile. What was deleted or replaced since then keeps
+// its space as long as this lives. Thread-safe; the store must outlive it.
+class RocksSnapshot {
+ public:
+  ~RocksSnapshot();
+  // As in Store.
+  absl::StatusOr<std::string> Get(absl::string_view table, absl::string_view key) const;
+  absl::StatusOr<std::vector<Row>> Scan(absl::string_view table, absl::string_view prefix, absl::string_view start,
+                                        size_t limit) const;
+
+ private:
+  friend class RocksStore;
+  class Impl;
+  explicit RocksSnapshot(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
 // A Store in one folder, on RocksDB. Synced batches survive SIGKILL and power loss; a damaged log tail is cut at the
 // damage, so that what is left is always an exact prefix of what was written: whoever consumes a Log keeps the consumed
 // offset in the same batch, sees it fall back, and reads again. Checksums are verified on every read.
@@ -71,6 +90,8 @@ class RocksStore final : public Store {
                                                  absl::string_view start, size_t limit) override;
   absl::StatusOr<std::string> StateHash(const std::vector<Table>& tables) override;
 
+  std::unique_ptr<RocksSnapshot> TakeSnapshot();
+
   // OK while writes are possible, else why not; RESOURCE_EXHAUSTED: the disk was full, and the store needs to be opened
   // again.
   absl::Status health() const;
@@ -80,6 +101,7 @@ class RocksStore final : public Store {
   absl::Status Compact();
 
  private:
+  friend class RocksSnapshot;
   class Impl;
   explicit RocksStore(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
