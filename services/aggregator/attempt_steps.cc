@@ -305,8 +305,7 @@ void ShardStep::Dispatch(Subject& subject, EvaluationRow& evaluation) {
   evaluation.set_state(Evaluation::DISPATCHED);
   evaluation.set_fault_domain(Evaluation::FAULT_DOMAIN_UNSPECIFIED);
 
-  storage::v1::OutboxRow row;
-  event::v1::Work& work = *row.mutable_work();
+  event::v1::Work work;
   work.set_tenant(tenant_);
   work.set_candidate_key(candidate_);
   work.set_assessment_key(submission.assessment_key());
@@ -334,7 +333,7 @@ void ShardStep::Dispatch(Subject& subject, EvaluationRow& evaluation) {
   work.set_rater_key(accepted.rater_key());
   work.set_rater_role(accepted.rater_role());
   work.set_source_key(accepted.source_key());
-  evaluation.set_outbox_sequence(AppendOutbox(row));
+  evaluation.set_outbox_sequence(AppendWork(work));
   SetTimer(TimerFired::PICKUP, time_ + times.pickup, evaluation, evaluation.mutable_pickup_timer());
 }
 
@@ -343,7 +342,7 @@ void ShardStep::ClearAttempt(EvaluationRow& evaluation) {
   ClearTimer(evaluation.mutable_heartbeat_timer());
   ClearTimer(evaluation.mutable_deadline_timer());
   ClearTimer(evaluation.mutable_pickup_timer());
-  if (evaluation.outbox_sequence() != 0) rows_.Delete(kOutboxTable, Hex16(evaluation.outbox_sequence()));
+  DeleteWork(evaluation);
   evaluation.set_outbox_sequence(0);
 }
 

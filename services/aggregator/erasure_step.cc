@@ -44,7 +44,7 @@ absl::Status ShardStep::OnErasure() {
   blobs.mutable_erase_blobs()->set_tenant(tenant_);
   blobs.mutable_erase_blobs()->set_candidate_key(candidate_);
   *blobs.mutable_erase_blobs()->mutable_before() = envelope_.event_time();
-  AppendOutbox(blobs);
+  AppendMessage(blobs);
   return absl::OkStatus();
 }
 
@@ -67,6 +67,7 @@ absl::Status ShardStep::EraseSubmission(const SubmissionRow& row) {
   tombstone.set_state(v1::Submission::ERASED);
   tombstone.mutable_accepted()->set_submission_id(id);
   tombstone.mutable_accepted()->set_kind(row.accepted().kind());
+  BookStep(subject->stored, StandingOf(tombstone.state(), {}));
   rows_.Put(kSubmissionTable, Key(tenant_, candidate_, id), tombstone);
 
   storage::v1::ChangeRow step;

@@ -34,6 +34,17 @@ bool Fellows::KnowVersion(uint32_t state_version) const {
   return true;
 }
 
+size_t Fellows::SlotsOf(absl::string_view lane) const {
+  size_t slots = 0;
+  for (const auto& [instance, heard] : announcements_.evaluators()) {
+    if (!announcements_.IsPresent(heard)) continue;
+    const auto& offered = heard.announcement.evaluator().slots();
+    const auto found = offered.find(std::string(lane));
+    if (found != offered.end()) slots += found->second;
+  }
+  return slots;
+}
+
 std::string Fellows::AddressOf(const std::string& instance) const {
   const std::map<std::string, membership::Heard> aggregators = announcements_.aggregators();
   const auto found = aggregators.find(instance);

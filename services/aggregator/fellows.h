@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "assay/storage/v1/shard_state.pb.h"
 #include "services/common/base/clock.h"
@@ -28,6 +30,8 @@ class Fellows {
   bool MayClaim(uint32_t shard, const storage::v1::ShardMeta& meta) const;
   // Whether every other aggregator that is present knows the rules of that version.
   bool KnowVersion(uint32_t state_version) const;
+  // Evaluations of the lane that all evaluators that are present run at once.
+  size_t SlotsOf(absl::string_view lane) const;
   // host:port of the shard service of an aggregator that is present; empty: not known.
   std::string AddressOf(const std::string& instance) const;
 

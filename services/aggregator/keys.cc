@@ -3,14 +3,17 @@
 
 #include <limits>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 
 namespace assay::aggregator {
 namespace {
 
 constexpr size_t kNumberWidth = 16;
+constexpr absl::string_view kWorkPrefix = "work/";
 
 uint64_t Micros(absl::Time time) {
   const int64_t micros = absl::ToUnixMicros(time);
@@ -22,8 +25,8 @@ uint64_t Micros(absl::Time time) {
 std::vector<store::Table> ShardTables() {
   std::vector<store::Table> tables;
   for (absl::string_view table :
-       {kMetaTable, kCandidateTable, kAssessmentTable, kSubmissionTable, kEvaluationTable, kResultTable, kRequestTable,
-        kTimerTable, kOutboxTable, kReadinessTable, kIndexTable, kChangeTable, kAuditTable}) {
+       {kMetaTable, kTenantTable, kCandidateTable, kAssessmentTable, kSubmissionTable, kEvaluationTable, kResultTable,
+        kRequestTable, kTimerTable, kOutboxTable, kReadinessTable, kIndexTable, kChangeTable, kAuditTable}) {
     tables.emplace_back(table);
   }
   return tables;
@@ -103,6 +106,27 @@ Age ParseAgeSuffix(absl::string_view key) {
   const absl::string_view tail = key.substr(key.size() - kSize);
   return {static_cast<int64_t>(ParseInvertedHex16(tail.substr(0, kNumberWidth))),
           static_cast<int64_t>(ParseInvertedHex16(tail.substr(kNumberWidth + 1)))};
+}
+
+std::string WorkPrefix(absl::string_view lane) { return absl::StrCat(kWorkPrefix, lane, "/"); }
+
+std::string WorkPrefix(absl::string_view lane, absl::string_view tenant) {
+  return absl::StrCat(WorkPrefix(lane), tenant, "/");
+}
+
+std::string WorkKey(absl::string_view lane, absl::string_view tenant, uint64_t place) {
+  return WorkPrefix(lane, tenant) + Hex16(place);
+}
+
+std::string MessageKey(uint64_t sequence) { return absl::StrCat(kMessagePrefix, Hex16(sequence)); }
+
+uint64_t OutboxNumber(absl::string_view key) {
+  return key.size() < kNumberWidth ? 0 : ParseHex16(key.substr(key.size() - kNumberWidth));
+}
+
+absl::string_view WorkTenant(absl::string_view key) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(key, '/');
+  return parts.size() == 4 && absl::StartsWith(key, kWorkPrefix) ? parts[2] : absl::string_view();
 }
 
 std::string TimerKey(absl::Time due, absl::string_view evaluation_id, int kind) {

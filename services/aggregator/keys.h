@@ -13,6 +13,7 @@
 namespace assay::aggregator {
 
 inline constexpr absl::string_view kMetaTable = "meta";
+inline constexpr absl::string_view kTenantTable = "tenant";
 inline constexpr absl::string_view kCandidateTable = "candidate";
 inline constexpr absl::string_view kAssessmentTable = "assessment";
 inline constexpr absl::string_view kSubmissionTable = "submission";
@@ -65,6 +66,19 @@ struct Age {
 };
 // Reads the tail back from a whole key; zeros when it is too short.
 Age ParseAgeSuffix(absl::string_view key);
+
+// Outbox rows. Work lies by lane and tenant, oldest first: whoever shares a lane out finds each tenant's next without
+// passing over the others'. Places and sequences start at 1.
+std::string WorkPrefix(absl::string_view lane);
+std::string WorkPrefix(absl::string_view lane, absl::string_view tenant);
+std::string WorkKey(absl::string_view lane, absl::string_view tenant, uint64_t place);
+// What is no work, in one order for all.
+inline constexpr absl::string_view kMessagePrefix = "message/";
+std::string MessageKey(uint64_t sequence);
+// The place or sequence at the end of an outbox key; 0 when there is none.
+uint64_t OutboxNumber(absl::string_view key);
+// The tenant of a key of work; empty for other keys.
+absl::string_view WorkTenant(absl::string_view key);
 
 // Timer rows sort by due time.
 std::string TimerKey(absl::Time due, absl::string_view evaluation_id, int kind);

@@ -7,51 +7,73 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/aggregator/keys.h"
+#include "services/aggregator/shard.h"
 
 namespace assay::aggregator {
 namespace {
 
-constexpr absl::string_view kLanes[] = {"", "fast", "slow"};
 constexpr size_t kPage = 128;
-// Rows of a lane that may wait for their reports.
+// Messages that may wait for their reports.
 constexpr size_t kWindow = 512;
 constexpr absl::Duration kRetryWait = absl::Milliseconds(100);
 
 }  // namespace
 
-absl::StatusOr<absl::Time> OutboxDelivery::Step(absl::Time now, int64_t applied, const RowReader& rows,
-                                                RelayOutputs& outputs) {
+absl::StatusOr<absl::Time> OutboxDelivery::Step(absl::Time now, const storage::v1::ShardMeta& meta,
+                                                const RowReader& rows, RelayOutputs& outputs) {
   now_ = now;
-  absl::Time next = absl::InfiniteFuture();
-  for (absl::string_view name : kLanes) {
-    Lane& lane = lanes_.try_emplace(std::string(name)).first->second;
-    ASSAY_RETURN_IF_ERROR(Look(name, applied, rows, lane));
-    ASSAY_ASSIGN_OR_RETURN(const absl::Time due, SendLane(now, rows, lane, outputs));
+  if (meta.state_version() < kTenantsVersion) return absl::InfiniteFuture();
+  ASSAY_RETURN_IF_ERROR(LookForMessages(rows));
+  absl::Time next = SendMessages(now, outputs);
+  ASSAY_RETURN_IF_ERROR(FollowChanges(meta, rows));
+  for (Lane& lane : lanes_) {
+    ASSAY_ASSIGN_OR_RETURN(const absl::Time due, SendWork(now, rows, lane, outputs));
     next = std::min(next, due);
   }
   return std::min(next, Checkpoint(now, outputs));
 }
 
-absl::Status OutboxDelivery::Look(absl::string_view name, int64_t applied, const RowReader& rows, Lane& lane) {
-  while (lane.rows.size() < kWindow && (lane.has_more || lane.applied < applied)) {
-    lane.applied = applied;
-    ASSAY_ASSIGN_OR_RETURN(std::vector<store::Row> page, rows.Scan(kOutboxTable, "", lane.from, kPage));
-    lane.has_more = page.size() == kPage;
+absl::Status OutboxDelivery::FollowChanges(const storage::v1::ShardMeta& meta, const RowReader& rows) {
+  if (!next_change_ || *next_change_ + kChangeHistory < meta.next_change_sequence()) {
+    next_change_ = meta.next_change_sequence();
+    for (Lane& lane : lanes_) ASSAY_RETURN_IF_ERROR(lane.plan.Restart(rows));
+  }
+  for (size_t read = kPage; read == kPage;) {
+    ASSAY_ASSIGN_OR_RETURN(const std::vector<store::Row> page,
+                           rows.Scan(kChangeTable, "", Hex16(*next_change_), kPage));
     for (const store::Row& stored : page) {
-      Undelivered found;
-      if (!found.row.ParseFromString(stored.value)) {
-        return absl::DataLossError(absl::StrCat("outbox row ", stored.key, " cannot be read"));
+      storage::v1::ChangeRow change;
+      if (!change.ParseFromString(stored.value)) {
+        return absl::DataLossError(absl::StrCat("change row ", stored.key, " cannot be read"));
       }
-      lane.from = stored.key + '\0';
-      if (found.row.work().lane() != name) continue;
-      if (queue_survives_ && found.row.has_work()) {
-        ASSAY_ASSIGN_OR_RETURN(const bool is_started, IsStarted(found.row.work(), rows));
-        if (is_started) continue;
-      }
-      lane.rows.emplace(stored.key, std::move(found));
+      for (Lane& lane : lanes_) lane.plan.Notice(change.tenant());
+      next_change_ = ParseHex16(stored.key) + 1;
     }
+    read = page.size();
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<absl::Time> OutboxDelivery::SendWork(absl::Time now, const RowReader& rows, Lane& lane,
+                                                    RelayOutputs& outputs) {
+  if (lane.not_before > now) return lane.not_before;
+  for (;;) {
+    ASSAY_ASSIGN_OR_RETURN(std::vector<DispatchPlan::Item> items, lane.plan.Next(rows, credit_(lane.name), kPage));
+    if (items.empty()) return absl::InfiniteFuture();
+    for (DispatchPlan::Item& item : items) {
+      if (queue_survives_) {
+        // It takes its part of the credit all the same.
+        ASSAY_ASSIGN_OR_RETURN(const bool is_started, IsStarted(item.work, rows));
+        if (is_started) continue;
+      }
+      PutWork put{std::move(item.work)};
+      outputs.Send(std::move(put), [this, &lane, item](const absl::Status& status, int64_t) {
+        if (status.ok()) return;
+        lane.plan.PutBack(item);
+        lane.not_before = now_ + kRetryWait;
+      });
+    }
+  }
 }
 
 absl::StatusOr<bool> OutboxDelivery::IsStarted(const event::v1::Work& work, const RowReader& rows) const {
@@ -60,47 +82,49 @@ absl::StatusOr<bool> OutboxDelivery::IsStarted(const event::v1::Work& work, cons
   return evaluation && evaluation->state() == v1::Evaluation::RUNNING && evaluation->attempt() == work.attempt();
 }
 
-absl::StatusOr<absl::Time> OutboxDelivery::SendLane(absl::Time now, const RowReader& rows, Lane& lane,
-                                                    RelayOutputs& outputs) {
+absl::Status OutboxDelivery::LookForMessages(const RowReader& rows) {
+  for (size_t read = kPage; read == kPage && messages_.size() < kWindow;) {
+    ASSAY_ASSIGN_OR_RETURN(const std::vector<store::Row> page,
+                           rows.Scan(kOutboxTable, kMessagePrefix, MessageKey(next_message_), kPage));
+    for (const store::Row& stored : page) {
+      Undelivered found;
+      if (!found.row.ParseFromString(stored.value)) {
+        return absl::DataLossError(absl::StrCat("outbox row ", stored.key, " cannot be read"));
+      }
+      const uint64_t number = OutboxNumber(stored.key);
+      next_message_ = number + 1;
+      messages_.emplace(number, std::move(found));
+    }
+    read = page.size();
+  }
+  return absl::OkStatus();
+}
+
+absl::Time OutboxDelivery::SendMessages(absl::Time now, RelayOutputs& outputs) {
   absl::Time next = absl::InfiniteFuture();
-  for (auto it = lane.rows.begin(); it != lane.rows.end();) {
-    const std::string& key = it->first;
-    Undelivered& undelivered = it->second;
-    if (undelivered.is_sent || undelivered.not_before > now) {
-      if (!undelivered.is_sent) next = std::min(next, undelivered.not_before);
-      ++it;
+  for (auto& [number, message] : messages_) {
+    if (message.is_sent) continue;
+    if (message.not_before > now) {
+      next = std::min(next, message.not_before);
       continue;
     }
-    if (undelivered.not_before != absl::InfinitePast()) {
-      // It may have ended while it waited.
-      ASSAY_ASSIGN_OR_RETURN(const std::optional<std::string> still, rows.Get(kOutboxTable, key));
-      if (!still) {
-        it = lane.rows.erase(it);
-        continue;
-      }
-    }
-    undelivered.is_sent = true;
-    RelayAction action = CarryOut{undelivered.row};
-    if (undelivered.row.has_work()) action = PutWork{undelivered.row.work()};
-    outputs.Send(std::move(action), [this, &lane, key](const absl::Status& status, int64_t) {
-      const auto sent = lane.rows.find(key);
-      if (!status.ok()) {
-        sent->second.is_sent = false;
-        sent->second.not_before = now_ + kRetryWait;
+    message.is_sent = true;
+    outputs.Send(CarryOut{message.row}, [this, number = number](const absl::Status& status, int64_t) {
+      const auto sent = messages_.find(number);
+      if (status.ok()) {
+        delivered_ = std::max(delivered_, number + 1);
+        messages_.erase(sent);
         return;
       }
-      if (!sent->second.row.has_work()) delivered_ = std::max(delivered_, ParseHex16(key) + 1);
-      lane.rows.erase(sent);
+      sent->second.is_sent = false;
+      sent->second.not_before = now_ + kRetryWait;
     });
-    ++it;
   }
   return next;
 }
 
 absl::Time OutboxDelivery::Checkpoint(absl::Time now, RelayOutputs& outputs) {
-  const Lane& messages = lanes_.find("")->second;
-  const uint64_t sequence =
-      messages.rows.empty() ? delivered_ : std::min(delivered_, ParseHex16(messages.rows.begin()->first));
+  const uint64_t sequence = messages_.empty() ? delivered_ : std::min(delivered_, messages_.begin()->first);
   if (sequence <= checkpointed_ || is_checkpointing_) return absl::InfiniteFuture();
   if (now < next_checkpoint_) return next_checkpoint_;
   is_checkpointing_ = true;

@@ -8,7 +8,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/aggregator/accounting_metrics.h"
 #include "services/aggregator/fellows.h"
+#include "services/aggregator/quotas.h"
 #include "services/aggregator/server.h"
 #include "services/aggregator/shard.h"
 #include "services/aggregator/shard_rpc.h"
@@ -106,6 +108,7 @@ struct Process::Parts {
   std::unique_ptr<membership::Announcements> announcements;
   std::unique_ptr<Fellows> fellows;
   std::unique_ptr<Server> server;
+  std::unique_ptr<AccountingMetrics> accounting;
   std::unique_ptr<rpc::Authorizer> authorizer;
   std::unique_ptr<rpc::CallGate> gate;
   std::unique_ptr<rpc::Executor> executor;
@@ -184,9 +187,17 @@ absl::Status Process::Parts::OpenShards() {
   options.may_claim = [this](uint32_t shard, const storage::v1::ShardMeta& meta) {
     return !is_leaving && fellows->MayClaim(shard, meta);
   };
+  ASSAY_ASSIGN_OR_RETURN(options.quotas, QuotasOf(config.quotas()));
+  // Each shard's part of four times what all evaluators run at once. What runs for milliseconds is ended here only when
+  // its record is durable and applied, and needs more in hand meanwhile.
+  options.credit = [this, shards = options.shards](absl::string_view lane) {
+    const size_t part = (4 * std::max<size_t>(fellows->SlotsOf(lane), 1) + shards - 1) / shards;
+    return lane == "fast" ? std::max<size_t>(part, 16) : part;
+  };
   options.peers_know = [this](uint32_t state_version) { return fellows->KnowVersion(state_version); };
   ASSAY_ASSIGN_OR_RETURN(server,
                          Server::Create(std::move(options), journal.get(), queue.get(), *blobs, clock));
+  accounting = std::make_unique<AccountingMetrics>(*server, metrics);
   return absl::OkStatus();
 }
 
@@ -272,6 +283,7 @@ void Process::Parts::Look() {
   LookAtLogs();
   LookAtShards();
   shards->Sweep();
+  accounting->Update();
 }
 
 absl::Status Process::Parts::OpenStatusPages() {

@@ -99,14 +99,28 @@ void RelayStep::JournalVersion() {
   });
 }
 
+absl::Status RelayStep::JournalQuotas(const RowReader& rows) {
+  ASSAY_ASSIGN_OR_RETURN(std::vector<event::v1::Envelope> facts, MissingQuotas(options_.quotas, rows));
+  duties_->are_quotas_journaled = true;
+  for (event::v1::Envelope& fact : facts) {
+    outputs_.Journal(std::move(fact), [this](const absl::Status& status, int64_t) {
+      if (!status.ok() && duties_) duties_->are_quotas_journaled = false;
+    });
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<absl::Time> RelayStep::DoDuties(const Input& input, const RowReader& rows) {
   if (input.meta.state_version() < options_.state_version && input.peers_know_version &&
       !duties_->is_version_journaled) {
     duties_->is_version_journaled = true;
     JournalVersion();
   }
+  if (input.meta.state_version() >= kTenantsVersion && !duties_->are_quotas_journaled) {
+    ASSAY_RETURN_IF_ERROR(JournalQuotas(rows));
+  }
   const int64_t applied = input.meta.applied_offset();
-  ASSAY_ASSIGN_OR_RETURN(const absl::Time outbox, duties_->outbox.Step(input.now, applied, rows, outputs_));
+  ASSAY_ASSIGN_OR_RETURN(const absl::Time outbox, duties_->outbox.Step(input.now, input.meta, rows, outputs_));
   ASSAY_ASSIGN_OR_RETURN(const absl::Time timers, duties_->timers.Step(input.now, applied, rows, outputs_));
   return std::min(outbox, timers);
 }

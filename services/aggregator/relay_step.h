@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "assay/storage/v1/shard_state.pb.h"
 #include "services/aggregator/outbox_delivery.h"
+#include "services/aggregator/quotas.h"
 #include "services/aggregator/relay_outputs.h"
 #include "services/aggregator/rows.h"
 #include "services/aggregator/shard.h"
@@ -37,6 +38,10 @@ class RelayStep {
     absl::Duration start_grace = absl::Seconds(60);
     // The rules that this program knows.
     uint32_t state_version = kStateVersion;
+    // In force once the claim is.
+    Quotas quotas;
+    // Work of a lane that may be put and not ended.
+    OutboxDelivery::Credit credit = [](absl::string_view) { return size_t{64}; };
   };
 
   struct Input {
@@ -81,10 +86,11 @@ class RelayStep {
   // What an owner does; made with a claim and gone with it.
   struct Duties {
     Duties(const Options& options, absl::Time now)
-        : outbox(options.queue_survives), timers(now + options.start_grace) {}
+        : outbox(options.queue_survives, options.credit), timers(now + options.start_grace) {}
     OutboxDelivery outbox;
     TimerFiring timers;
     bool is_version_journaled = false;
+    bool are_quotas_journaled = false;
   };
 
   // Compares the claim in force with ours.
@@ -92,6 +98,7 @@ class RelayStep {
   void AdvanceClaim(const Input& input);
   void JournalClaim(const storage::v1::ShardMeta& meta);
   void JournalVersion();
+  absl::Status JournalQuotas(const RowReader& rows);
   absl::StatusOr<absl::Time> DoDuties(const Input& input, const RowReader& rows);
 
   const Options options_;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -135,7 +136,7 @@ class RelayStepTest : public ::testing::Test {
   // Every submission is of a candidate of its own: there are many, and a candidate's readiness counts all of it.
   Envelope OfCandidate(const std::string& submission) {
     Envelope envelope;
-    envelope.set_tenant("acme");
+    envelope.set_tenant(tenant_);
     envelope.set_candidate_key(absl::StrCat("candidate-of-", submission));
     envelope.set_assessment_key("main");
     return envelope;
@@ -175,6 +176,7 @@ class RelayStepTest : public ::testing::Test {
     Append(std::move(envelope));
   }
 
+  std::string tenant_ = "acme";
   FakeDomain domain_;
   log::FakeLog log_{1};
   absl::Time now_ = absl::UnixEpoch() + absl::Hours(24 * 365 * 50);
@@ -342,9 +344,11 @@ TEST_F(RelayStepTest, StartedWorkIsPutAgainOnlyIntoAQueueThatForgets) {
 }
 
 TEST_F(RelayStepTest, SilentWorkersHideNoOtherTimersDuringTheGrace) {
-  Replica a(log_, domain_, "a");
-  a.Settle(now_);
   constexpr int kSilent = 300;
+  RelayStep::Options options;
+  options.credit = [](absl::string_view) { return size_t{kSilent}; };
+  Replica a(log_, domain_, "a", options);
+  a.Settle(now_);
   for (int i = 0; i < kSilent; ++i) Accept(absl::StrCat("s", i));
   a.Settle(now_);
   for (const event::v1::Work& work : a.put) Start(work);
@@ -365,6 +369,41 @@ TEST_F(RelayStepTest, SilentWorkersHideNoOtherTimersDuringTheGrace) {
   b.Settle(now_);
   b.Settle(now_ + absl::Seconds(1));
   EXPECT_GT(Journaled(Envelope::kTimerFired).size(), static_cast<size_t>(kSilent));
+}
+
+TEST_F(RelayStepTest, NoMoreIsPutThanTheLaneHasCreditForAndTenantsTakeTurns) {
+  RelayStep::Options options;
+  options.credit = [](absl::string_view) { return size_t{2}; };
+  Replica a(log_, domain_, "a", options);
+  a.Settle(now_);
+  for (const char* id : {"s1", "s2", "s3", "s4"}) Accept(id);
+  a.Settle(now_);
+  ASSERT_THAT(a.begun, ElementsAre("put s1", "put s2"));
+  tenant_ = "other";
+  Accept("s5");
+  tenant_ = "acme";
+  a.Settle(now_);
+  EXPECT_THAT(a.begun, SizeIs(2));
+  Finish(a.put[0], event::v1::EvaluationFinished::SUCCEEDED);
+  a.Settle(now_);
+  Finish(a.put[1], event::v1::EvaluationFinished::SUCCEEDED);
+  a.Settle(now_);
+  EXPECT_THAT(a.begun, ElementsAre("put s1", "put s2", "put s5", "put s3"));
+}
+
+TEST_F(RelayStepTest, QuotasThatDifferAreJournaledOnceTheClaimHolds) {
+  RelayStep::Options options;
+  options.quotas["acme"].set_submissions_in_flight(1);
+  Replica a(log_, domain_, "a", options);
+  a.Settle(now_);
+  const std::vector<Envelope> quotas = Journaled(Envelope::kQuotaChanged);
+  ASSERT_THAT(quotas, SizeIs(1));
+  EXPECT_EQ(quotas[0].tenant(), "acme");
+  EXPECT_EQ(quotas[0].writer_epoch(), a.meta().epoch());
+  Replica b(log_, domain_, "b", options);
+  b.Settle(now_);
+  EXPECT_TRUE(b.owns());
+  EXPECT_THAT(Journaled(Envelope::kQuotaChanged), SizeIs(1)) << "what is in force is not said again";
 }
 
 TEST_F(RelayStepTest, MovesOnToNewerRulesWhenEverybodyKnowsThem) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/aggregator/accounting.h"
 #include "services/aggregator/keys.h"
 #include "services/aggregator/relay.h"
 #include "services/aggregator/shard_owner.h"
@@ -22,6 +23,8 @@ Relay::Options RelayOptions(const Server::Options& options, uint32_t index) {
   relay.step.instance = options.instance;
   relay.step.nonce = RandomBytes(16);
   relay.step.queue_survives = options.queue_survives;
+  relay.step.quotas = options.quotas;
+  if (options.credit) relay.step.credit = options.credit;
   relay.cancel = options.cancel;
   relay.peers_know = options.peers_know;
   if (options.may_claim) {
@@ -31,6 +34,25 @@ Relay::Options RelayOptions(const Server::Options& options, uint32_t index) {
   }
   return relay;
 }
+
+// The rows of a shard at the moment it was made.
+class SnapshotRows final : public RowReader {
+ public:
+  explicit SnapshotRows(store::RocksStore& store) : snapshot_(store.TakeSnapshot()) {}
+  absl::StatusOr<std::optional<std::string>> Get(absl::string_view table, absl::string_view key) const override {
+    absl::StatusOr<std::string> value = snapshot_->Get(table, key);
+    if (absl::IsNotFound(value.status())) return std::optional<std::string>();
+    if (!value.ok()) return value.status();
+    return std::optional<std::string>(*std::move(value));
+  }
+  absl::StatusOr<std::vector<store::Row>> Scan(absl::string_view table, absl::string_view prefix,
+                                               absl::string_view start, size_t limit) const override {
+    return snapshot_->Scan(table, prefix, start, limit);
+  }
+
+ private:
+  const std::unique_ptr<store::RocksSnapshot> snapshot_;
+};
 
 }  // namespace
 
@@ -59,6 +81,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(Options options, log::Log
   }
   std::unique_ptr<Server> server(new Server(std::move(options), log, blobs, clock));
   for (uint32_t index = 0; index < shards; ++index) ASSAY_RETURN_IF_ERROR(server->OpenShard(index, queue));
+  if (!server->options_.read_only) server->MakeSweeper();
   return server;
 }
 
@@ -88,7 +111,16 @@ absl::Status Server::OpenShard(uint32_t index, log::WorkQueue* queue) {
   return absl::OkStatus();
 }
 
+void Server::MakeSweeper() {
+  std::vector<Sweeper::Snapshot> snapshots;
+  for (const auto& shard : shards_) {
+    snapshots.push_back([store = shard->store.get()] { return std::make_unique<SnapshotRows>(*store); });
+  }
+  sweeper_ = std::make_unique<Sweeper>(options_.sweeper, std::move(snapshots), clock_);
+}
+
 void Server::Start() {
+  if (sweeper_ != nullptr) sweeper_->Start();
   for (const auto& shard : shards_) {
     if (shard->owner == nullptr) continue;
     shard->owner->Start();
@@ -97,6 +129,7 @@ void Server::Start() {
 }
 
 void Server::Stop() {
+  if (sweeper_ != nullptr) sweeper_->Stop();
   for (const auto& shard : shards_) {
     if (shard->relay != nullptr) shard->relay->Stop();
   }
@@ -210,5 +243,16 @@ absl::StatusOr<Server::HashedState> Server::HashState(uint32_t shard) const {
 absl::StatusOr<storage::v1::ShardMeta> Server::Meta(uint32_t shard) const {
   return ReadMeta(shards_.at(shard)->context, *shards_.at(shard)->rows);
 }
+
+absl::StatusOr<Server::Accounts> Server::AccountsOf(uint32_t shard) const {
+  ASSAY_ASSIGN_OR_RETURN(const storage::v1::ShardMeta meta, Meta(shard));
+  Accounts accounts;
+  accounts.accounting = meta.accounting();
+  if (sweeper_ != nullptr) accounts.sweep = sweeper_->Last(shard);
+  accounts.holds = Holds(meta.accounting()) && (!accounts.sweep || accounts.sweep->report.findings == 0);
+  return accounts;
+}
+
+const RowReader& Server::rows(uint32_t shard) const { return *shards_.at(shard)->rows; }
 
 }  // namespace assay::aggregator

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,9 @@
 #include "absl/status/statusor.h"
 #include "assay/event/v1/announcement.pb.h"
 #include "services/aggregator/catalog_domain.h"
+#include "services/aggregator/quotas.h"
 #include "services/aggregator/shard_reads.h"
+#include "services/aggregator/sweeper.h"
 #include "services/common/base/clock.h"
 #include "services/common/blob/blob_store.h"
 #include "services/common/log/log.h"
@@ -41,6 +44,11 @@ class Server {
     // What other aggregators mean for this one; as in Relay::Options. Null: there are none.
     std::function<bool(uint32_t shard, const storage::v1::ShardMeta& meta)> may_claim;
     std::function<bool(uint32_t state_version)> peers_know;
+    // In each shard.
+    Quotas quotas;
+    // Work of a lane that each shard may have handed out and not ended. Null: 64.
+    std::function<size_t(absl::string_view lane)> credit;
+    Sweeper::Options sweeper;
   };
 
   // Opens the stores. `log` and `queue` are null when read_only; everything passed in must outlive the server.
@@ -89,11 +97,22 @@ class Server {
   absl::StatusOr<HashedState> HashState(uint32_t shard) const;
   // Counters of a shard, for metrics.
   absl::StatusOr<storage::v1::ShardMeta> Meta(uint32_t shard) const;
+  // Where the submissions of a shard stand, and what its last sweep found: nothing, or there is something to mend.
+  struct Accounts {
+    storage::v1::Accounting accounting;
+    // The account adds up, and no sweep found one that does not.
+    bool holds = false;
+    // Unset: no sweep has ended yet.
+    std::optional<Sweeper::Outcome> sweep;
+  };
+  absl::StatusOr<Accounts> AccountsOf(uint32_t shard) const;
+  const RowReader& rows(uint32_t shard) const;
 
  private:
   struct Shard;
   Server(Options options, log::Log* log, blob::BlobStore& blobs, Clock& clock);
   absl::Status OpenShard(uint32_t index, log::WorkQueue* queue);
+  void MakeSweeper();
 
   const Options options_;
   log::Log* const log_;
@@ -101,6 +120,8 @@ class Server {
   Clock& clock_;
   const CatalogDomain domain_;
   std::vector<std::unique_ptr<Shard>> shards_;
+  // Null when read_only.
+  std::unique_ptr<Sweeper> sweeper_;
 };
 
 }  // namespace assay::aggregator

@@ -25,6 +25,7 @@ bool HasEnded(Evaluation::State state) {
 
 Submission::State DeriveState(const storage::v1::SubmissionRow& submission,
                               const std::vector<const storage::v1::EvaluationRow*>& evaluations) {
+  if (submission.state() == Submission::REJECTED_QUOTA) return Submission::REJECTED_QUOTA;
   // Of several generations of one evaluator the newest is judged, unless an older one has a result and it has none.
   std::map<std::string, Evaluation::State> states;
   std::set<std::string> succeeded;
@@ -70,6 +71,13 @@ ShardStep::ShardStep(const ShardContext& context, const Envelope& envelope, int6
       meta_(meta) {}
 
 absl::Status ShardStep::Apply() {
+  ASSAY_RETURN_IF_ERROR(LoadTenant());
+  ASSAY_RETURN_IF_ERROR(ApplyBody());
+  StoreTenant();
+  return absl::OkStatus();
+}
+
+absl::Status ShardStep::ApplyBody() {
   switch (envelope_.body_case()) {
     case Envelope::kSubmissionAccepted:
       return OnSubmissionAccepted(envelope_.submission_accepted());
@@ -98,16 +106,12 @@ absl::Status ShardStep::Apply() {
     case Envelope::kCatalogAdvanced:
       return OnCatalogAdvanced(envelope_.catalog_advanced());
     case Envelope::kStateVersion:
-      if (envelope_.state_version().version() > kStateVersion) {
-        return absl::FailedPreconditionError(
-            absl::StrCat("the journal asks for state version ", envelope_.state_version().version(),
-                         "; this program knows ", kStateVersion, ": use a newer one"));
-      }
-      meta_.set_state_version(envelope_.state_version().version());
-      return absl::OkStatus();
+      return OnStateVersion(envelope_.state_version());
     case Envelope::kEvaluationReleased:
       return OnReleased(envelope_.evaluation_released());
     case Envelope::kQuotaChanged:
+      if (has_tenants()) return OnQuotaChanged(envelope_.quota_changed());
+      break;
     case Envelope::BODY_NOT_SET:
       break;
   }
@@ -132,12 +136,14 @@ absl::Status ShardStep::OnRelayCheckpoint(const event::v1::RelayCheckpoint& chec
     meta_.mutable_counters()->set_void_events(meta_.counters().void_events() + 1);
     return absl::OkStatus();
   }
+  // Work lies apart from the rest where tenants have queues.
+  const absl::string_view prefix = has_tenants() ? kMessagePrefix : "";
   std::string from;
   for (;;) {
     constexpr size_t kPage = 256;
-    ASSAY_ASSIGN_OR_RETURN(std::vector<store::Row> page, rows_.Scan(kOutboxTable, "", from, kPage));
+    ASSAY_ASSIGN_OR_RETURN(std::vector<store::Row> page, rows_.Scan(kOutboxTable, prefix, from, kPage));
     for (const store::Row& row : page) {
-      if (ParseHex16(row.key) >= checkpoint.sequence()) return absl::OkStatus();
+      if (OutboxNumber(row.key) >= checkpoint.sequence()) return absl::OkStatus();
       storage::v1::OutboxRow message;
       // Work stays until its attempt ended: a queue in memory is rebuilt from it.
       if (message.ParseFromString(row.value) && message.has_work()) continue;
@@ -169,7 +175,14 @@ absl::StatusOr<std::optional<ShardStep::Subject>> ShardStep::Load(absl::string_v
     if (!evaluation) return absl::DataLossError(absl::StrCat("evaluation ", key, " is missing"));
     subject->evaluations[id] = *std::move(evaluation);
   }
+  subject->stored = StandingOf(subject->submission.state(), subject->Evaluations());
   return subject;
+}
+
+std::vector<const ShardStep::EvaluationRow*> ShardStep::Subject::Evaluations() const {
+  std::vector<const EvaluationRow*> rows;
+  for (const std::string& id : submission.evaluation_ids()) rows.push_back(&evaluations.at(id));
+  return rows;
 }
 
 ShardStep::EvaluationRow* ShardStep::Subject::Find(absl::string_view id) {
@@ -189,14 +202,15 @@ ShardStep::EvaluationRow* ShardStep::Subject::Newest(absl::string_view evaluator
 void ShardStep::Store(Subject& subject, absl::string_view change) {
   SubmissionRow& row = subject.submission;
   const std::string& id = row.accepted().submission_id();
-  std::vector<const EvaluationRow*> evaluations;
-  for (const std::string& evaluation_id : row.evaluation_ids()) {
-    const EvaluationRow& evaluation = subject.evaluations.at(evaluation_id);
-    rows_.Put(kEvaluationTable, Key(tenant_, candidate_, id, evaluation_id), evaluation);
-    evaluations.push_back(&evaluation);
+  const std::vector<const EvaluationRow*> evaluations = subject.Evaluations();
+  for (const EvaluationRow* evaluation : evaluations) {
+    rows_.Put(kEvaluationTable, Key(tenant_, candidate_, id, evaluation->id()), *evaluation);
   }
   row.set_state(DeriveState(row, evaluations));
   rows_.Put(kSubmissionTable, Key(tenant_, candidate_, id), row);
+  const Standing now = StandingOf(row.state(), evaluations);
+  BookStep(subject.stored, now);
+  subject.stored = now;
 
   storage::v1::ChangeRow step;
   step.set_assessment_key(row.assessment_key());
@@ -257,12 +271,33 @@ void ShardStep::AppendChange(storage::v1::ChangeRow row) {
   if (sequence >= kChangeHistory) rows_.Delete(kChangeTable, Hex16(sequence - kChangeHistory));
 }
 
-uint64_t ShardStep::AppendOutbox(const storage::v1::OutboxRow& row) {
+uint64_t ShardStep::AppendWork(const event::v1::Work& work) {
+  storage::v1::OutboxRow row;
+  *row.mutable_work() = work;
+  if (has_tenants()) {
+    storage::v1::TenantLane& queue = (*tenant_row_.mutable_lanes())[work.lane()];
+    queue.set_last_place(queue.last_place() + 1);
+    tenant_changed_ = true;
+    rows_.Put(kOutboxTable, WorkKey(work.lane(), tenant_, queue.last_place()), row);
+    return queue.last_place();
+  }
   // From 1, so that 0 can say "none".
   const uint64_t sequence = meta_.next_outbox_sequence() + 1;
   meta_.set_next_outbox_sequence(sequence);
   rows_.Put(kOutboxTable, Hex16(sequence), row);
   return sequence;
+}
+
+void ShardStep::DeleteWork(const EvaluationRow& evaluation) {
+  const uint64_t number = evaluation.outbox_sequence();
+  if (number == 0) return;
+  rows_.Delete(kOutboxTable, has_tenants() ? WorkKey(evaluation.lane(), tenant_, number) : Hex16(number));
+}
+
+void ShardStep::AppendMessage(const storage::v1::OutboxRow& row) {
+  const uint64_t sequence = meta_.next_outbox_sequence() + 1;
+  meta_.set_next_outbox_sequence(sequence);
+  rows_.Put(kOutboxTable, has_tenants() ? MessageKey(sequence) : Hex16(sequence), row);
 }
 
 bool ShardStep::MayRun(const EvaluationRow& evaluation) const {
@@ -275,7 +310,7 @@ void ShardStep::AppendCancel(absl::string_view submission_id, const std::vector<
   storage::v1::OutboxRow row;
   if (HasRules(2)) *row.mutable_cancel()->mutable_evaluation_ids() = {evaluation_ids.begin(), evaluation_ids.end()};
   row.mutable_cancel()->set_submission_id(std::string(submission_id));
-  AppendOutbox(row);
+  AppendMessage(row);
 }
 
 absl::StatusOr<bool> ShardStep::IsRepeated() {

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "services/aggregator/domain.h"
 #include "services/aggregator/rows.h"
@@ -15,8 +16,12 @@ namespace assay::aggregator {
 
 // Version of the rules below. A state written by a greater one is refused; records that stand before the StateVersion
 // of a greater one are applied by the rules of their time. What each version changed:
-// 2: a cancel names its evaluations.
+// 2: a cancel names its evaluations; tenants have accounts, quotas and queues of their own in the outbox; requests of
+//    submissions are forgotten after 30 days.
 inline constexpr uint32_t kStateVersion = 2;
+inline constexpr uint32_t kTenantsVersion = 2;
+// How long a request is remembered with its content.
+inline constexpr absl::Duration kRequestLife = absl::Hours(24 * 30);
 // Steps a shard remembers for those who watch.
 inline constexpr uint64_t kChangeHistory = 20'000;
 
@@ -44,5 +49,12 @@ absl::StatusOr<store::Batch> ApplyGroup(const ShardContext& context, const RowRe
 
 // Where the shard stands; for an empty store: before the first record of the context's log.
 absl::StatusOr<storage::v1::ShardMeta> ReadMeta(const ShardContext& context, const RowReader& rows);
+
+// The one place where a submission's state comes from.
+v1::Submission::State DeriveState(const storage::v1::SubmissionRow& submission,
+                                  const std::vector<const storage::v1::EvaluationRow*>& evaluations);
+
+// True for states that only a release or a rerun leaves.
+bool HasEnded(v1::Evaluation::State state);
 
 }  // namespace assay::aggregator

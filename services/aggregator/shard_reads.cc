@@ -13,6 +13,7 @@
 #include "services/aggregator/evidence_words.h"
 #include "services/aggregator/keys.h"
 #include "services/aggregator/proto_time.h"
+#include "services/aggregator/queue_position.h"
 #include "services/aggregator/report.h"
 #include "services/aggregator/shard.h"
 #include "services/aggregator/views.h"
@@ -87,25 +88,6 @@ absl::StatusOr<v1::Submission> ShardReads::LoadView(const SubmissionRow& row) co
   for (const EvaluationRow& evaluation : evaluations) pointers.push_back(&evaluation);
   v1::Submission view = ClearViewOf(row, pointers);
   AddPersonal(row, view);
-  if (row.state() == v1::Submission::QUEUED) {
-    uint64_t sequence = UINT64_MAX;
-    std::string lane;
-    for (const EvaluationRow& evaluation : evaluations) {
-      if (evaluation.outbox_sequence() == 0 || evaluation.outbox_sequence() >= sequence) continue;
-      sequence = evaluation.outbox_sequence();
-      lane = evaluation.lane();
-    }
-    if (!lane.empty()) {
-      ASSAY_ASSIGN_OR_RETURN(std::vector<store::Row> ahead, rows_.Scan(kOutboxTable, "", "", 1000));
-      uint32_t count = 0;
-      for (const store::Row& waiting : ahead) {
-        storage::v1::OutboxRow message;
-        if (ParseHex16(waiting.key) >= sequence) break;
-        if (message.ParseFromString(waiting.value) && message.work().lane() == lane) ++count;
-      }
-      view.set_queue_position(count);
-    }
-  }
   return view;
 }
 
@@ -123,8 +105,16 @@ absl::StatusOr<shard::v1::FindRequestResponse> ShardReads::FindRequest(
   ASSAY_ASSIGN_OR_RETURN(
       std::optional<storage::v1::RequestRow> row,
       rows_.Find<storage::v1::RequestRow>(kRequestTable, Key(scope.tenant(), scope.candidate_key(), request.key())));
-  if (!row) return absl::NotFoundError("no such request");
   shard::v1::FindRequestResponse response;
+  if (!row) {
+    // A submission outlives the row of its request.
+    ASSAY_ASSIGN_OR_RETURN(const std::optional<std::string> submission,
+                           rows_.Get(kSubmissionTable, Key(scope.tenant(), scope.candidate_key(), request.key())));
+    if (!submission) return absl::NotFoundError("no such request");
+    response.set_forgotten(true);
+    return response;
+  }
+  *response.mutable_time() = row->time();
   response.set_request_digest(row->request_digest());
   response.set_offset(row->offset());
   return response;
@@ -146,6 +136,9 @@ absl::StatusOr<shard::v1::GetSubmissionResponse> ShardReads::GetSubmission(
   if (!row) return NoSubmission(request.id());
   shard::v1::GetSubmissionResponse response;
   ASSAY_ASSIGN_OR_RETURN(*response.mutable_submission(), LoadView(*row));
+  if (row->state() == v1::Submission::QUEUED) {
+    ASSAY_RETURN_IF_ERROR(AddQueuePosition(rows_, *row, *response.mutable_submission()));
+  }
   response.set_candidate_key(candidate);
   response.set_assessment_key(row->assessment_key());
   response.set_framework_digest(row->accepted().framework_digest());
@@ -293,7 +286,7 @@ absl::StatusOr<shard::v1::ListDecisionsResponse> ShardReads::ListDecisions(
   shard::v1::ListDecisionsResponse response;
   for (const auto& entry : submissions.entries()) {
     const v1::Submission& submission = entry.submission();
-    if (submission.state() == v1::Submission::ERASED) continue;
+    if (submission.state() == v1::Submission::ERASED || submission.state() == v1::Submission::REJECTED_QUOTA) continue;
     const std::string key =
         Key(request.scope().tenant(), request.scope().candidate_key(), submission.id());
     ASSAY_ASSIGN_OR_RETURN(std::optional<SubmissionRow> row, rows_.Find<SubmissionRow>(kSubmissionTable, key));

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "assay/event/v1/event.pb.h"
 #include "assay/storage/v1/shard_state.pb.h"
+#include "services/aggregator/accounting.h"
 #include "services/aggregator/attempt_policy.h"
 #include "services/aggregator/keys.h"
 #include "services/aggregator/rows.h"
@@ -34,10 +35,16 @@ class ShardStep {
   struct Subject {
     SubmissionRow submission;
     std::map<std::string, EvaluationRow> evaluations;
+    // As it is stored.
+    Standing stored;
     EvaluationRow* Find(absl::string_view id);
     // The newest of its evaluator; null when there is none.
     EvaluationRow* Newest(absl::string_view evaluator);
+    // In the order they were planned.
+    std::vector<const EvaluationRow*> Evaluations() const;
   };
+
+  absl::Status ApplyBody();
 
   // Submissions: submission_steps.cc.
   absl::Status OnSubmissionAccepted(const event::v1::SubmissionAccepted& accepted);
@@ -51,6 +58,24 @@ class ShardStep {
   void AddEvaluation(Subject& subject, absl::string_view evaluator, const std::vector<std::string>& needs,
                      absl::string_view lane, absl::string_view plugin_digest, uint32_t generation);
   absl::Status ChooseSpeaker(const SubmissionRow& changed);
+
+  // A submission that is over its tenant's quota: visible, counted as failed, never evaluated.
+  absl::Status Refuse(Subject& subject, absl::string_view refusal);
+
+  // Tenants, and what changes with the state version: tenant_steps.cc.
+  bool has_tenants() const { return HasRules(kTenantsVersion); }
+  absl::Status OnQuotaChanged(const event::v1::QuotaChanged& quota);
+  absl::Status OnStateVersion(const event::v1::StateVersion& version);
+  // Counts everything that is there, and moves the outbox to its keys by lane and tenant.
+  absl::Status BeginTenants();
+  absl::Status CountSubmission(const SubmissionRow& row, std::map<std::string, storage::v1::TenantRow>& tenants);
+  absl::Status MoveOutbox(std::map<std::string, storage::v1::TenantRow>& tenants);
+  absl::Status LoadTenant();
+  void StoreTenant();
+  void BookStep(const Standing& before, const Standing& after);
+  // Whether the submission was made by a request that is forgotten.
+  absl::StatusOr<bool> IsForgotten(absl::string_view submission_id) const;
+  absl::Status ForgetRequests();
 
   // Results of pure evaluators, taken over by the same question of the same candidate: reuse_step.cc.
   absl::Status TakeOverResults(Subject& subject);
@@ -92,7 +117,10 @@ class ShardStep {
   void Store(Subject& subject, absl::string_view change);
   absl::Status RecomputeReadiness(absl::string_view assessment_key);
   void AppendChange(storage::v1::ChangeRow row);
-  uint64_t AppendOutbox(const storage::v1::OutboxRow& row);
+  // Puts work into the outbox; where EvaluationRow.outbox_sequence then points.
+  uint64_t AppendWork(const event::v1::Work& work);
+  void DeleteWork(const EvaluationRow& evaluation);
+  void AppendMessage(const storage::v1::OutboxRow& row);
   void AppendCancel(absl::string_view submission_id, const std::vector<std::string>& evaluation_ids);
   // Whether the rules that this version brought are in force where the event stands.
   bool HasRules(uint32_t version) const { return meta_.state_version() >= version; }
@@ -110,13 +138,9 @@ class ShardStep {
   const std::string& candidate_;
   RowChanges& rows_;
   storage::v1::ShardMeta& meta_;
+  // Of the envelope's tenant; unused before kTenantsVersion.
+  storage::v1::TenantRow tenant_row_;
+  bool tenant_changed_ = false;
 };
-
-// The one place where a submission's state comes from.
-v1::Submission::State DeriveState(const storage::v1::SubmissionRow& submission,
-                                  const std::vector<const storage::v1::EvaluationRow*>& evaluations);
-
-// True for states that only a release or a rerun leaves.
-bool HasEnded(v1::Evaluation::State state);
 
 }  // namespace assay::aggregator

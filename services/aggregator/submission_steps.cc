@@ -38,7 +38,8 @@ std::set<std::string> Wanted(const v1::Framework& framework, const event::v1::Su
 }
 
 bool MaySpeak(const storage::v1::SubmissionRow& row) {
-  return !row.withdrawn() && row.state() != Submission::CANCELLED && row.state() != Submission::ERASED;
+  return !row.withdrawn() && row.state() != Submission::CANCELLED && row.state() != Submission::ERASED &&
+         row.state() != Submission::REJECTED_QUOTA;
 }
 
 }  // namespace
@@ -47,7 +48,8 @@ absl::Status ShardStep::OnSubmissionAccepted(const event::v1::SubmissionAccepted
   const std::string& id = accepted.submission_id();
   const std::string request_key = Key(tenant_, candidate_, id);
   ASSAY_ASSIGN_OR_RETURN(std::optional<std::string> repeated, rows_.Get(kRequestTable, request_key));
-  if (repeated) {
+  ASSAY_ASSIGN_OR_RETURN(const bool forgotten, IsForgotten(id));
+  if (repeated || forgotten) {
     meta_.mutable_counters()->set_repeated_submissions(meta_.counters().repeated_submissions() + 1);
     return absl::OkStatus();
   }
@@ -74,6 +76,10 @@ absl::Status ShardStep::OnSubmissionAccepted(const event::v1::SubmissionAccepted
   row.set_personal(envelope_.personal());
   meta_.mutable_counters()->set_submissions(meta_.counters().submissions() + 1);
   IndexSubmission(row);
+  ASSAY_RETURN_IF_ERROR(ForgetRequests());
+  const std::string refusal = has_tenants() ? QuotaRefusal(tenant_row_, /*is_new=*/true, time_) : "";
+  if (!refusal.empty()) return Refuse(subject, refusal);
+  CountOnDay(time_, tenant_row_);
   PlanEvaluations(*framework, subject);
   ASSAY_RETURN_IF_ERROR(TakeOverResults(subject));
   Advance(subject);
@@ -82,6 +88,17 @@ absl::Status ShardStep::OnSubmissionAccepted(const event::v1::SubmissionAccepted
   ASSAY_RETURN_IF_ERROR(ChooseSpeaker(row));
   // Equal evidence gives equal readiness: the fold, which is most of the work here, would find what is there.
   return says_the_same ? absl::OkStatus() : RecomputeReadiness(row.assessment_key());
+}
+
+absl::Status ShardStep::Refuse(Subject& subject, absl::string_view refusal) {
+  subject.submission.set_state(Submission::REJECTED_QUOTA);
+  subject.submission.set_reason(std::string(refusal));
+  tenant_row_.set_refused(tenant_row_.refused() + 1);
+  Store(subject, "refused: over the quota");
+  // It brings nothing; but whoever asks what is known of the candidate gets an answer.
+  const std::string key = Key(tenant_, candidate_, subject.submission.assessment_key());
+  ASSAY_ASSIGN_OR_RETURN(const std::optional<std::string> readiness, rows_.Get(kReadinessTable, key));
+  return readiness ? absl::OkStatus() : RecomputeReadiness(subject.submission.assessment_key());
 }
 
 absl::Status ShardStep::NoteAssessment(const event::v1::SubmissionAccepted& accepted) {
@@ -244,6 +261,13 @@ absl::Status ShardStep::OnRerun(const event::v1::RerunRequested& request) {
   }
   ASSAY_ASSIGN_OR_RETURN(const bool repeated, IsRepeated());
   if (repeated) return absl::OkStatus();
+  const bool is_in_flight = subject->stored.account == Standing::Account::kInFlight;
+  if (has_tenants() && !is_in_flight && !QuotaRefusal(tenant_row_, /*is_new=*/false, time_).empty()) {
+    tenant_row_.set_refused(tenant_row_.refused() + 1);
+    tenant_changed_ = true;
+    Store(*subject, "not run again: over the quota");
+    return absl::OkStatus();
+  }
   // Only what has ended runs again; what still runs will give its result.
   std::map<std::string, EvaluationRow> newest;
   for (const auto& [id, row] : subject->evaluations) {

@@ -19,6 +19,8 @@ using event::v1::SubmissionAccepted;
 
 constexpr size_t kMaxDocumentBytes = 4 << 20;
 constexpr absl::Duration kFreshDocument = absl::Minutes(10);
+// As long the shards remember what a request asked for.
+constexpr absl::Duration kRequestLife = absl::Hours(24 * 30);
 
 std::string AssessmentOf(const v1::NewSubmission& submission) {
   if (!submission.assessment().empty()) return submission.assessment();
@@ -142,6 +144,13 @@ absl::StatusOr<bool> Intake::FindRepeated(const Subject& subject, absl::Time dea
       backend_.shards.FindRequest(subject.shard, lookup, WithinReadWait(backend_, deadline));
   if (absl::IsNotFound(known.status())) return false;
   if (!known.ok()) return known.status();
+  // Whether the shard has forgotten it yet must make no difference.
+  const absl::Duration age = backend_.clock.TimeNow() - absl::FromUnixSeconds(known->time().seconds());
+  if (known->forgotten() || (known->has_time() && age > kRequestLife)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("request_id: it made submission ", accepted.submission_id(),
+                     " more than 30 days ago and has expired; get that submission, or send a new request_id"));
+  }
   if (known->request_digest() != accepted.request_digest()) {
     return absl::AlreadyExistsError(
         absl::StrCat("request_id: it was used for submission ", accepted.submission_id(), " with other content"));

@@ -3,12 +3,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "services/aggregator/accounting_metrics.h"
 #include "services/aggregator/server.h"
 #include "services/common/base/file.h"
 #include "services/common/base/logging.h"
@@ -68,6 +70,7 @@ struct Server::Parts {
   evaluator::FrameworkDocuments frameworks{readiness::Catalog::BuiltIn()};
   std::unique_ptr<evaluator::Server> evaluator;
   std::unique_ptr<aggregator::Server> aggregator;
+  std::unique_ptr<aggregator::AccountingMetrics> accounting;
   std::unique_ptr<LocalShards> shards;
   std::unique_ptr<gateway::ContentDigests> digests;
   std::unique_ptr<gateway::Journal> journal;
@@ -91,6 +94,12 @@ struct Server::Parts {
   gateway::Backend MakeBackend();
   void Look();
   void LookAtDisk();
+  size_t Slots(absl::string_view lane) const {
+    return lane == "fast" ? Or<size_t>(config.limits().fast_evaluations(), 2)
+                          : Or<size_t>(config.limits().slow_evaluations(), 1);
+  }
+  // A shard sees an end only when its record is durable and applied: what runs for less than that needs more in hand.
+  size_t Credit(absl::string_view lane) const { return std::max<size_t>(4 * Slots(lane), lane == "fast" ? 64 : 0); }
 };
 
 absl::Status Server::Parts::OpenStorage() {
@@ -131,8 +140,8 @@ absl::Status Server::Parts::OpenEvaluator() {
   evaluator::Options options;
   // The queue is memory: a name that is the same in every process lets a restart go on under it.
   options.instance = "standalone";
-  options.fast_slots = static_cast<int>(Or<uint32_t>(config.limits().fast_evaluations(), 2));
-  options.slow_slots = static_cast<int>(Or<uint32_t>(config.limits().slow_evaluations(), 1));
+  options.fast_slots = static_cast<int>(Slots("fast"));
+  options.slow_slots = static_cast<int>(Slots("slow"));
   options.plugin_folder = config.plugin_directory();
   if (options.plugin_folder.empty()) {
     ASSAY_ASSIGN_OR_RETURN(const std::string executables, ExecutableDirectory());
@@ -154,6 +163,8 @@ absl::Status Server::Parts::OpenEvaluator() {
 
 absl::Status Server::Parts::OpenShards() {
   aggregator::Server::Options options;
+  ASSAY_ASSIGN_OR_RETURN(options.quotas, aggregator::QuotasOf(config.quotas()));
+  options.credit = [this](absl::string_view lane) { return Credit(lane); };
   options.directory = folder->Path("shards");
   options.shards = kShards;
   options.read_only = read_only();
@@ -166,6 +177,7 @@ absl::Status Server::Parts::OpenShards() {
   ASSAY_ASSIGN_OR_RETURN(aggregator,
                          aggregator::Server::Create(std::move(options), log.get(), queue.get(), *blobs, clock));
   aggregator->Start();
+  accounting = std::make_unique<aggregator::AccountingMetrics>(*aggregator, metrics);
   shards = std::make_unique<LocalShards>(*aggregator);
   digests = std::make_unique<gateway::ContentDigests>(
       *blobs, clock, [this](const blob::Owner& owner, const Digest& archive, absl::Time deadline) {
@@ -195,7 +207,7 @@ gateway::Backend Server::Parts::MakeBackend() {
         ASSAY_RETURN_IF_ERROR(disk->HasRoom());
         return blobs->HasRoom(tenant);
       },
-      .server_info = [this] { return DescribeServer(config, kShards, launcher.get(), evaluator.get()); },
+      .server_info = [this] { return DescribeServer(config, *aggregator, launcher.get(), evaluator.get()); },
       .max_artifact_bytes = Or<uint64_t>(config.limits().artifact_bytes(), 256 << 20),
       .max_artifact_bytes_of_tenant = gateway::ArtifactLimitsOfTenants(config.limits()),
       .log_identity = log == nullptr ? "" : log->identity(),
@@ -241,6 +253,7 @@ void Server::Parts::Look() {
     metrics.AddGauge("assay_aggregator_work_items", "Work put into the queue and not done", {{"lane", lane}})
         .Set(static_cast<double>(queue->Depth(lane)));
   }
+  accounting->Update();
   storage::v1::Counters sum;
   for (uint32_t shard = 0; shard < kShards; ++shard) {
     const absl::StatusOr<storage::v1::ShardMeta> meta = aggregator->Meta(shard);

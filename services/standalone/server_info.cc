@@ -2,6 +2,7 @@
 #include "services/standalone/server_info.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,14 +50,32 @@ void AddLimits(const sandbox::Launcher& launcher, v1::ServerInfo& info) {
   }
 }
 
+void AddAccounting(const aggregator::Server& aggregator, v1::ServerInfo& info) {
+  for (uint32_t shard = 0; shard < aggregator.shards(); ++shard) {
+    const absl::StatusOr<aggregator::Server::Accounts> accounts = aggregator.AccountsOf(shard);
+    if (!accounts.ok()) continue;
+    v1::ServerInfo::ShardAccounting& shown = *info.add_accounting();
+    shown.set_shard(shard);
+    shown.set_accepted(accounts->accounting.accepted());
+    shown.set_published(accounts->accounting.published());
+    shown.set_failed(accounts->accounting.failed());
+    shown.set_in_flight(accounts->accounting.in_flight());
+    shown.set_holds(accounts->holds);
+    if (!accounts->sweep) continue;
+    shown.mutable_sweep_time()->set_seconds(absl::ToUnixSeconds(accounts->sweep->end));
+    shown.set_sweep_findings(accounts->sweep->report.findings);
+    for (const std::string& finding : accounts->sweep->report.first_findings) shown.add_first_findings(finding);
+  }
+}
+
 }  // namespace
 
-v1::ServerInfo DescribeServer(const config::v1::Standalone& config, uint32_t shards,
+v1::ServerInfo DescribeServer(const config::v1::Standalone& config, const aggregator::Server& aggregator,
                               const sandbox::Launcher* launcher, const evaluator::Server* evaluator) {
   v1::ServerInfo info;
   info.set_version(ASSAY_VERSION);
   info.set_data_directory(config.data_directory());
-  info.set_shards(shards);
+  info.set_shards(aggregator.shards());
   info.set_read_only(config.read_only());
   if (evaluator != nullptr) {
     for (const evaluator::OfferedPlugin& plugin : evaluator->plugins()) {
@@ -69,6 +88,7 @@ v1::ServerInfo DescribeServer(const config::v1::Standalone& config, uint32_t sha
       }
     }
   }
+  AddAccounting(aggregator, info);
   if (launcher == nullptr) return info;
   for (const sandbox::Launcher::Check& check : launcher->checks()) {
     v1::ServerInfo::Check& shown = *info.add_checks();

@@ -21,6 +21,31 @@
 namespace assay::cli {
 namespace {
 
+// The sum over the shards, and every place that does not add up.
+void PrintAccounting(const v1::ServerInfo& info) {
+  if (info.accounting().empty()) return;
+  uint64_t accepted = 0, published = 0, failed = 0, in_flight = 0;
+  int swept = 0;
+  bool holds = true;
+  for (const auto& shard : info.accounting()) {
+    accepted += shard.accepted();
+    published += shard.published();
+    failed += shard.failed();
+    in_flight += shard.in_flight();
+    swept += shard.has_sweep_time() ? 1 : 0;
+    holds = holds && shard.holds();
+  }
+  std::cout << absl::StrFormat(
+      "\n  %d submissions accepted = %d published + %d visibly without a result + %d in flight%s\n", accepted,
+      published, failed, in_flight, holds ? "" : ": THIS DOES NOT ADD UP");
+  std::cout << absl::StrFormat("  lost work was looked for in %d of %d shards\n", swept, info.accounting_size());
+  for (const auto& shard : info.accounting()) {
+    if (shard.holds()) continue;
+    std::cout << absl::StrFormat("  shard %d: %d places are wrong\n", shard.shard(), shard.sweep_findings());
+    for (const std::string& finding : shard.first_findings()) std::cout << "    " << Printable(finding) << "\n";
+  }
+}
+
 // Exit code 1 when something limits what this machine can do.
 absl::StatusOr<int> Examine(const Globals& globals) {
   ASSAY_ASSIGN_OR_RETURN(auto connection,
@@ -32,6 +57,7 @@ absl::StatusOr<int> Examine(const Globals& globals) {
   ASSAY_RETURN_IF_ERROR(FromGrpc(stub->GetServerInfo(&context, {}, &info)));
   bool limited = info.limits_size() > 0;
   for (const auto& check : info.checks()) limited = limited || check.result() != v1::ServerInfo::Check::ENFORCED;
+  for (const auto& shard : info.accounting()) limited = limited || !shard.holds();
   if (globals.json) {
     ASSAY_RETURN_IF_ERROR(PrintJson(info));
     return limited ? kAnswerIsNo : kDone;
@@ -64,6 +90,7 @@ absl::StatusOr<int> Examine(const Globals& globals) {
       std::cout << "\n"
                 << Wrap(absl::StrCat("To mend ", absl::StrJoin(ids, ", "), ": ", Printable(mend)), style.width, "  ");
   }
+  PrintAccounting(info);
   if (!limited) std::cout << "\nNothing on this machine limits isolation, load tests or durability.\n";
   return limited ? kAnswerIsNo : kDone;
 }

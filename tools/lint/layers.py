@@ -35,7 +35,7 @@ ALLOWED = {
     # Besides the servers it composes, the interface between two of them that it bridges in process.
     "services/standalone": SHARED + ["services/gateway/server.h", "services/gateway/shards.h",
                                      "services/gateway/limits.h",
-                                     "services/aggregator/server.h", "services/aggregator/shard.h",
+                                     "services/aggregator/server.h", "services/aggregator/shard.h", "services/aggregator/accounting_metrics.h",
                                      "services/evaluator/framework_documents.h", "services/evaluator/server.h"],
     "plugins/sdk": ["assay/plugin.h", "assay/plugin.hpp", "assay/plugin_types.hpp", "assay/json.hpp"],
     "plugins/code_analysis": ["plugins/sdk", "assay/plugin.h", "assay/plugin.hpp", "assay/plugin_types.hpp", "assay/json.hpp"],

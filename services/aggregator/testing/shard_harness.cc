@@ -12,7 +12,6 @@
 namespace assay::aggregator::testing {
 namespace {
 
-constexpr char kTenant[] = "acme";
 constexpr char kAssessment[] = "main-key";
 
 }  // namespace
@@ -48,8 +47,6 @@ v1::Readiness FakeDomain::Fold(const v1::Framework&, absl::string_view, const Co
 
 std::vector<std::string> FakeDomain::BehavioursOf(absl::string_view, absl::string_view) const { return {"1.1.1"}; }
 
-std::vector<store::Table> ShardHarness::ShardTablesOf() { return ShardTables(); }
-
 ShardHarness::ShardHarness(uint32_t state_version)
     : context_{&domain_, "a key of this shard", "log-1", 4},
       store_(ShardTables()),
@@ -65,7 +62,7 @@ event::v1::Envelope ShardHarness::Event(const std::string& candidate) {
   event::v1::Envelope envelope;
   envelope.set_schema(1);
   envelope.set_event_id(absl::StrCat("event-", journal_.size()));
-  envelope.set_tenant(kTenant);
+  envelope.set_tenant(tenant_);
   envelope.set_candidate_key(candidate);
   envelope.set_assessment_key(kAssessment);
   now_ += absl::Seconds(1);
@@ -80,6 +77,7 @@ void ShardHarness::Feed(event::v1::Envelope envelope) {
   journal_.push_back(record);
   const absl::StatusOr<store::Batch> batch = ApplyGroup(context_, rows_, absl::MakeConstSpan(&record, 1));
   ASSERT_TRUE(batch.ok()) << batch.status();
+  changed_rows_ = batch->changes().size();
   const absl::Status written = store_.Write(*batch, true);
   ASSERT_TRUE(written.ok()) << written;
 }
@@ -202,6 +200,10 @@ std::vector<std::string> ShardHarness::Counted(const std::string& candidate) con
   if (!row) return {};
   const auto& counted = row->record().readiness().unmapped_criteria();
   return {counted.begin(), counted.end()};
+}
+
+storage::v1::TenantRow ShardHarness::Tenant() const {
+  return (*rows_.Find<storage::v1::TenantRow>(kTenantTable, tenant_)).value_or(storage::v1::TenantRow());
 }
 
 storage::v1::ShardMeta ShardHarness::Meta() const { return *ReadMeta(context_, rows_); }

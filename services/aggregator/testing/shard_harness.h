@@ -9,6 +9,7 @@
 
 #include "assay/event/v1/event.pb.h"
 #include "services/aggregator/domain.h"
+#include "services/aggregator/keys.h"
 #include "services/aggregator/shard.h"
 #include "services/common/store/testing/fake_store.h"
 
@@ -31,6 +32,7 @@ class FakeDomain final : public Domain {
 };
 
 inline constexpr char kFrameworkDigest[] = "sha256:framework";
+inline constexpr char kTenant[] = "acme";
 inline constexpr char kPersonalName[] = "Ada Lovelace";
 
 // A shard over a store in memory and the journal it was fed. Time moves one second with each event.
@@ -39,6 +41,8 @@ class ShardHarness {
   // Under the rules of that state version; 0: of a journal that names none.
   explicit ShardHarness(uint32_t state_version = kStateVersion);
 
+  // What Event() writes from now on belongs to that tenant.
+  void SetTenant(const std::string& tenant) { tenant_ = tenant; }
   // The envelope of a candidate's event, stamped with the next time.
   event::v1::Envelope Event(const std::string& candidate = "candidate");
   // Appends and applies; fails the test when that fails.
@@ -68,8 +72,12 @@ class ShardHarness {
   // What counts in readiness, in the words of FakeDomain.
   std::vector<std::string> Counted(const std::string& candidate = "candidate") const;
   storage::v1::ShardMeta Meta() const;
-  std::string StateHash() { return *store_.StateHash(ShardTablesOf()); }
-  static std::vector<store::Table> ShardTablesOf();
+  std::string StateHash() const { return *store_.StateHash(ShardTables()); }
+  storage::v1::TenantRow Tenant() const;
+  // Rows that the last event changed.
+  size_t changed_rows() const { return changed_rows_; }
+  // For tests that break rows on purpose.
+  store::FakeStore& store() { return store_; }
 
   const std::vector<log::Record>& journal() const { return journal_; }
   const ShardContext& context() const { return context_; }
@@ -79,9 +87,11 @@ class ShardHarness {
  private:
   FakeDomain domain_;
   ShardContext context_;
-  store::FakeStore store_;
+  mutable store::FakeStore store_;
   StoreRows rows_;
   std::vector<log::Record> journal_;
+  std::string tenant_ = kTenant;
+  size_t changed_rows_ = 0;
   absl::Time now_;
 };
 
