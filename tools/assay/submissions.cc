@@ -44,6 +44,13 @@ std::string Line(const v1::Submission& submission) {
 void Print(const v1::Submission& submission) {
   std::cout << Line(submission) << "\n";
   if (!submission.reason().empty()) std::cout << "    " << Printable(submission.reason()) << "\n";
+  if (submission.queue_position() > 0) {
+    std::cout << "    number " << submission.queue_position() << " in its queue";
+    if (submission.has_expected_wait()) {
+      std::cout << absl::StrFormat(", about %d s from its turn", submission.expected_wait().seconds() + 1);
+    }
+    std::cout << "\n";
+  }
   if (!submission.superseded_by().empty()) std::cout << "    superseded by " << submission.superseded_by() << "\n";
   if (submission.withdrawn()) std::cout << "    withdrawn\n";
   for (const auto& evaluation : submission.evaluations()) {
