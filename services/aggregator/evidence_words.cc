@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "assay/v1/document.pb.h"
 #include "services/common/base/shell_quote.h"
 
 namespace assay::aggregator {
@@ -47,30 +48,80 @@ std::string SpanText(const std::string& digest, const blob::RecordedBytes& recor
   return TextOf(span, "text");
 }
 
-// A rating and an item of a portfolio stand as one JSON object on lines of their own, a comma behind them.
-void QuoteDocument(const std::string& text, v1::Evidence& evidence) {
+// A rating and an item of a portfolio stand as one JSON object on lines of their own, a comma behind them. Returns what
+// DocumentLines knows it by.
+std::string QuoteDocument(const std::string& text, v1::Evidence& evidence) {
   absl::string_view line = absl::StripAsciiWhitespace(text);
   absl::ConsumeSuffix(&line, ",");
   Struct object;
-  if (!ParseObject(line, object)) return;
+  if (!ParseObject(line, object)) return "";
   if (evidence.kind() == v1::Evidence::RATING) {
     evidence.set_quote(Cut(TextOf(object, "evidence")));
-    return;
+    const std::string competency = TextOf(object, "competency");
+    return competency.empty() ? TextOf(object, "id") : competency;
   }
   const std::string title = TextOf(object, "title"), summary = TextOf(object, "summary");
   if (!title.empty()) evidence.set_title(Cut(title));
   evidence.set_quote(Cut(summary.empty() ? title : summary));
+  return title;
+}
+
+// Readers know the document its author wrote, not the copy of it that the evaluator was given.
+void PlaceInDocument(const EvidenceOrigin& origin, const std::string& part, v1::Evidence& evidence) {
+  evidence.set_file(origin.document);
+  evidence.clear_line();
+  evidence.clear_end_line();
+  if (origin.lines == nullptr) return;
+  const auto line = origin.lines->find(part);
+  if (line == origin.lines->end()) return;
+  evidence.set_line(line->second);
+  evidence.set_end_line(line->second);
+}
+
+uint32_t LineOf(const v1::SourceMap& source, const std::string& field) {
+  for (const v1::SourceMap::Entry& entry : source.entries()) {
+    if (entry.field() == field) return entry.line();
+  }
+  return 0;
+}
+
+// `name` tells what an element is known by.
+template <typename Elements, typename Name>
+void AddLines(const v1::SourceMap& source, const char* array, const Elements& elements, Name name,
+              DocumentLines& lines) {
+  for (int i = 0; i < elements.size(); ++i) {
+    const uint32_t line = LineOf(source, absl::StrCat(array, "[", i, "]"));
+    if (line > 0) lines.try_emplace(name(elements.Get(i)), line);
+  }
 }
 
 }  // namespace
+
+DocumentLines LinesOfDocument(v1::Submission::Kind kind, absl::string_view json) {
+  DocumentLines lines;
+  const auto parse = [json](google::protobuf::Message& document) {
+    return google::protobuf::util::JsonStringToMessage(std::string(json), &document).ok();
+  };
+  if (v1::Scorecard card; kind == v1::Submission::SCORECARD && parse(card)) {
+    AddLines(
+        card.source(), "ratings", card.ratings(), [](const auto& rating) { return rating.competency(); }, lines);
+    AddLines(
+        card.source(), "behaviours", card.behaviours(), [](const auto& mark) { return mark.id(); }, lines);
+  }
+  if (v1::Portfolio portfolio; kind == v1::Submission::PORTFOLIO && parse(portfolio)) {
+    AddLines(
+        portfolio.source(), "items", portfolio.items(), [](const auto& item) { return item.title(); }, lines);
+  }
+  return lines;
+}
 
 void QuoteEvidence(const blob::RecordedBytes& recorded, const std::map<std::string, EvidenceOrigin>& origins,
                    v1::EvaluationReport& report) {
   int read = 0;
   for (v1::Evidence& evidence : *report.mutable_evidence()) {
     const bool document = evidence.kind() == v1::Evidence::RATING || evidence.kind() == v1::Evidence::PORTFOLIO_ITEM;
+    const auto origin = origins.find(evidence.digest());
     if (document) {
-      const auto origin = origins.find(evidence.digest());
       if (origin != origins.end()) {
         evidence.set_rater(origin->second.rater);
         evidence.set_title(origin->second.document);
@@ -81,7 +132,8 @@ void QuoteEvidence(const blob::RecordedBytes& recorded, const std::map<std::stri
     if (evidence.line() == 0 || !evidence.quote().empty() || ++read > kMaxQuotes) continue;
     const std::string text = SpanText(evidence.digest(), recorded);
     if (document) {
-      QuoteDocument(text, evidence);
+      const std::string part = QuoteDocument(text, evidence);
+      if (origin != origins.end()) PlaceInDocument(origin->second, part, evidence);
     } else {
       evidence.set_quote(Cut(text));
     }
@@ -124,7 +176,8 @@ void PlaceContradictions(v1::EvaluationReport& report) {
         statement.set_file(evidence->second->file());
         statement.set_line(evidence->second->line());
       } else if (evidence->second->kind() == v1::Evidence::RATING) {
-        statement.set_file(evidence->second->title());
+        statement.set_file(evidence->second->file());
+        statement.set_line(evidence->second->line());
       }
     }
     // What the code suggests stands where the claim was found, which may say more than its first evidence.

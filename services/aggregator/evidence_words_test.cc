@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/aggregator/evidence_words.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/base/logging.h"
@@ -36,11 +39,26 @@ TEST_F(EvidenceWords, QuotesARatingWithItsRaterAndScorecard) {
       AddSpan(v1::Evidence::RATING, "submission.json", 13,
               "{\"competency\":\"3.1\",\"rating\":3,\"evidence\":\"Asked for the \\u201crate\\u201d.\"},\n")
           .digest();
-  origins_[digest] = {"card.yaml", "r-7"};
+  const std::string json =
+      R"({"ratings":[{"competency":"3.2"},{"competency":"3.1"}],"source":{"file":"card.yaml","entries":[)"
+      R"({"field":"ratings[0]","line":7},{"field":"ratings[1]","line":9}]}})";
+  origins_[digest] = {"card.yaml", "r-7",
+                      std::make_shared<DocumentLines>(LinesOfDocument(v1::Submission::SCORECARD, json))};
   QuoteEvidence(recorded_, origins_, report_);
   EXPECT_EQ(report_.evidence(0).quote(), "Asked for the \u201Crate\u201D.");
   EXPECT_EQ(report_.evidence(0).rater(), "r-7");
   EXPECT_EQ(report_.evidence(0).title(), "card.yaml");
+  EXPECT_EQ(report_.evidence(0).file(), "card.yaml");
+  EXPECT_EQ(report_.evidence(0).line(), 9u);
+}
+
+TEST_F(EvidenceWords, ADocumentWithoutLinesNamesNone) {
+  EXPECT_THAT(LinesOfDocument(v1::Submission::SCORECARD, "not json"), ::testing::IsEmpty());
+  EXPECT_THAT(LinesOfDocument(v1::Submission::SCORECARD, R"({"ratings":[{"competency":"3.2"}]})"),
+              ::testing::IsEmpty());
+  EXPECT_THAT(LinesOfDocument(v1::Submission::PORTFOLIO, R"({"items":[{"title":"Node 20"}],"source":{"entries":[)"
+                                                         R"({"field":"items[0]","line":4}]}})"),
+              ::testing::ElementsAre(::testing::Pair("Node 20", 4u)));
 }
 
 TEST_F(EvidenceWords, QuotesAnItemOfAPortfolioByItsSummary) {

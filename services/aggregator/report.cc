@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
+#include <set>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -17,6 +19,8 @@ namespace {
 using v1::EvaluationReport;
 
 constexpr uint64_t kMaxLoadRunBytes = 1 << 20;
+// The gateway accepts no larger document.
+constexpr uint64_t kMaxDocumentBytes = 4 << 20;
 // Everything a report holds stays below the largest message that is sent.
 constexpr size_t kMaxAttachedBytes = 24 << 20;
 
@@ -103,28 +107,62 @@ void AttachRuns(const blob::RecordedBytes& recorded, EvaluationReport& report) {
   }
 }
 
+// The lines of the document as its author wrote it; null: it cannot be read.
+std::shared_ptr<const DocumentLines> ReadLines(const storage::v1::SubmissionRow& row, const blob::Owner& owner,
+                                               blob::BlobStore& blobs) {
+  const absl::StatusOr<Digest> digest = Digest::Parse(row.accepted().blob_digest());
+  if (!digest.ok()) return nullptr;
+  const absl::StatusOr<std::string> json = blob::Get(blobs, owner, *digest, kMaxDocumentBytes);
+  if (!json.ok()) return nullptr;
+  return std::make_shared<DocumentLines>(LinesOfDocument(row.accepted().kind(), *json));
+}
+
 // A scorecard's source is "rater/occasion".
 void NoteOrigins(const v1::Submission& submission, const EvaluationReport& part,
-                 std::map<std::string, EvidenceOrigin>& origins) {
+                 std::shared_ptr<const DocumentLines> lines, std::map<std::string, EvidenceOrigin>& origins) {
   EvidenceOrigin origin;
   origin.document = submission.origin();
+  origin.lines = std::move(lines);
   if (submission.kind() == v1::Submission::SCORECARD) {
     origin.rater = submission.source().substr(0, submission.source().find('/'));
   }
   for (const v1::Evidence& evidence : part.evidence()) origins.try_emplace(evidence.digest(), origin);
 }
 
-void FitForCandidate(EvaluationReport& report) {
+// Whether others wrote it about the candidate: its name may be that of a rater, and what is remarked on in it is for
+// the one who wrote it.
+bool WrittenByOthers(v1::Submission::Kind kind) {
+  return kind == v1::Submission::SCORECARD || kind == v1::Submission::OUTCOME || kind == v1::Submission::DECISION;
+}
+
+void HideRaters(EvaluationReport& report) {
   for (v1::Submission& submission : *report.mutable_submissions()) {
-    if (submission.kind() != v1::Submission::SCORECARD) continue;
+    if (!WrittenByOthers(submission.kind())) continue;
     submission.clear_source();
     submission.clear_origin();
   }
+  std::set<std::string_view> ratings;
   for (v1::Evidence& evidence : *report.mutable_evidence()) {
     if (evidence.kind() != v1::Evidence::RATING) continue;
     evidence.clear_rater();
     evidence.clear_title();
+    evidence.clear_file();
+    evidence.clear_line();
+    evidence.clear_end_line();
+    ratings.insert(evidence.digest());
   }
+  for (v1::Contradiction& contradiction : *report.mutable_readiness()->mutable_contradictions()) {
+    for (v1::Contradiction::Statement& statement : *contradiction.mutable_statements()) {
+      if (ratings.count(statement.evidence()) == 0) continue;
+      statement.clear_file();
+      statement.clear_line();
+      statement.clear_evidence();
+    }
+  }
+}
+
+void FitForCandidate(EvaluationReport& report) {
+  HideRaters(report);
   // What an interviewer is going to ask stays with the interviewer.
   for (v1::Finding& finding : *report.mutable_findings()) {
     finding.clear_question();
@@ -188,54 +226,90 @@ std::vector<v1::Claim> MergeClaims(const std::vector<v1::Claim>& claims) {
   return result;
 }
 
-EvaluationReport BuildReport(const ReportInputs& inputs, bool for_candidate, bool full, blob::BlobStore& blobs,
-                             const Domain& domain) {
-  EvaluationReport report;
-  report.set_candidate(inputs.candidate);
-  report.set_assessment(inputs.assessment);
-  report.set_framework(inputs.framework);
-  *report.mutable_readiness() = inputs.readiness;
-  std::vector<v1::Claim> claims;
-  std::map<std::string, const v1::Submission*> submissions;
-  for (const v1::Submission& submission : inputs.submissions) submissions[submission.id()] = &submission;
-  std::map<std::string, EvidenceOrigin> origins;
-  blob::RecordedBytes recorded(blobs, inputs.owner);
-  const auto read = [&](absl::string_view digest) -> absl::StatusOr<EvaluationReport> {
-    ASSAY_ASSIGN_OR_RETURN(Result result, ReadResult(digest, inputs.owner, blobs));
-    recorded.Take(result.document);
-    return std::move(result.report);
-  };
-  for (const CountedEvaluation& counted : inputs.evidence.evaluations) {
-    absl::StatusOr<EvaluationReport> part = read(counted.evaluation.result_digest());
-    const auto submission = submissions.find(counted.submission.accepted().submission_id());
-    if (part.ok() && submission != submissions.end()) NoteOrigins(*submission->second, *part, origins);
-    Append(part.ok() ? *std::move(part) : BareReport(counted.result), report, claims);
+namespace {
+
+// Puts one report together. Used once.
+class ReportBuilder {
+ public:
+  ReportBuilder(const ReportInputs& inputs, bool for_candidate, blob::BlobStore& blobs)
+      : inputs_(inputs), for_candidate_(for_candidate), blobs_(blobs), recorded_(blobs, inputs.owner) {}
+
+  EvaluationReport Build(bool full, const Domain& domain) {
+    report_.set_candidate(inputs_.candidate);
+    report_.set_assessment(inputs_.assessment);
+    report_.set_framework(inputs_.framework);
+    *report_.mutable_readiness() = inputs_.readiness;
+    for (const CountedEvaluation& counted : inputs_.evidence.evaluations) AddCounted(counted);
+    for (const v1::Submission& submission : inputs_.submissions) AddSubmission(submission);
+    for (v1::Claim& claim : MergeClaims(claims_)) *report_.add_claims() = std::move(claim);
+    FillBehaviours(inputs_, domain, report_);
+    SortParts(report_);
+    QuoteEvidence(recorded_, origins_, report_);
+    PlaceContradictions(report_);
+    if (full) {
+      AttachRuns(recorded_, report_);
+      AddExcerpts(recorded_, report_);
+    }
+    if (for_candidate_) FitForCandidate(report_);
+    return std::move(report_);
   }
-  for (const v1::Submission& submission : inputs.submissions) {
-    *report.add_submissions() = submission;
-    if (!submission.superseded_by().empty() || submission.withdrawn()) continue;
+
+ private:
+  absl::StatusOr<EvaluationReport> ReadPart(absl::string_view result_digest, v1::Submission::Kind kind,
+                                            const std::string& submission) {
+    ASSAY_ASSIGN_OR_RETURN(Result result, ReadResult(result_digest, inputs_.owner, blobs_));
+    recorded_.Take(result.document);
+    if (for_candidate_ && WrittenByOthers(kind)) result.report.clear_findings();
+    for (v1::Finding& finding : *result.report.mutable_findings()) finding.set_submission(submission);
+    return std::move(result.report);
+  }
+
+  void AddCounted(const CountedEvaluation& counted) {
+    const event::v1::SubmissionAccepted& accepted = counted.submission.accepted();
+    absl::StatusOr<EvaluationReport> part =
+        ReadPart(counted.evaluation.result_digest(), accepted.kind(), accepted.submission_id());
+    if (!part.ok()) {
+      Append(BareReport(counted.result), report_, claims_);
+      return;
+    }
+    for (const v1::Submission& submission : inputs_.submissions) {
+      if (submission.id() != accepted.submission_id()) continue;
+      const bool is_document = accepted.kind() != v1::Submission::REPOSITORY;
+      NoteOrigins(submission, *part, is_document ? ReadLines(counted.submission, inputs_.owner, blobs_) : nullptr,
+                  origins_);
+    }
+    Append(*std::move(part), report_, claims_);
+  }
+
+  void AddSubmission(const v1::Submission& submission) {
+    *report_.add_submissions() = submission;
+    if (!submission.superseded_by().empty() || submission.withdrawn()) return;
     for (const v1::Evaluation& evaluation : submission.evaluations()) {
-      *report.add_evaluations() = evaluation;
+      *report_.add_evaluations() = evaluation;
       // A submission that cannot be evaluated may still have findings that say why.
       if (evaluation.state() != v1::Evaluation::FAILED || evaluation.result_digest().empty()) continue;
-      absl::StatusOr<EvaluationReport> part = read(evaluation.result_digest());
+      absl::StatusOr<EvaluationReport> part = ReadPart(evaluation.result_digest(), submission.kind(), submission.id());
       if (!part.ok()) continue;
       part->clear_observations();
       part->clear_claims();
-      Append(*std::move(part), report, claims);
+      Append(*std::move(part), report_, claims_);
     }
   }
-  for (v1::Claim& claim : MergeClaims(claims)) *report.add_claims() = std::move(claim);
-  FillBehaviours(inputs, domain, report);
-  SortParts(report);
-  QuoteEvidence(recorded, origins, report);
-  PlaceContradictions(report);
-  if (full) {
-    AttachRuns(recorded, report);
-    AddExcerpts(recorded, report);
-  }
-  if (for_candidate) FitForCandidate(report);
-  return report;
+
+  const ReportInputs& inputs_;
+  const bool for_candidate_;
+  blob::BlobStore& blobs_;
+  blob::RecordedBytes recorded_;
+  std::map<std::string, EvidenceOrigin> origins_;
+  std::vector<v1::Claim> claims_;
+  EvaluationReport report_;
+};
+
+}  // namespace
+
+EvaluationReport BuildReport(const ReportInputs& inputs, bool for_candidate, bool full, blob::BlobStore& blobs,
+                             const Domain& domain) {
+  return ReportBuilder(inputs, for_candidate, blobs).Build(full, domain);
 }
 
 }  // namespace assay::aggregator

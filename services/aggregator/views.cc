@@ -39,6 +39,7 @@ v1::Submission ClearViewOf(const storage::v1::SubmissionRow& row,
   view.set_withdrawn(row.withdrawn());
   if (accepted.kind() == v1::Submission::REPOSITORY) view.set_artifact_digest(accepted.blob_digest());
   *view.mutable_skipped_evaluators() = accepted.skip_evaluators();
+  view.set_quick(accepted.quick());
   return view;
 }
 

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 
@@ -63,13 +64,23 @@ Json Result(const v1::Finding& finding) {
   return result;
 }
 
+// Ids of what is not code: a code host has no file to show a remark on a scorecard at.
+std::set<std::string> DocumentsOf(const v1::EvaluationReport& report) {
+  std::set<std::string> ids;
+  for (const auto& submission : report.submissions()) {
+    if (submission.kind() != v1::Submission::REPOSITORY) ids.insert(submission.id());
+  }
+  return ids;
+}
+
 }  // namespace
 
 std::string RenderSarif(const v1::EvaluationReport& report) {
   std::map<std::string, Json> rules;
   Json results = Json::array();
+  const std::set<std::string> documents = DocumentsOf(report);
   for (const auto& finding : report.findings()) {
-    if (finding.authorship() == v1::GIVEN) continue;
+    if (finding.authorship() == v1::GIVEN || documents.count(finding.submission()) > 0) continue;
     Json& rule = rules[finding.check()];
     if (rule.is_null()) {
       rule = {{"id", finding.check()}, {"name", finding.criterion()}};
@@ -80,7 +91,7 @@ std::string RenderSarif(const v1::EvaluationReport& report) {
   }
   Json rule_list = Json::array();
   for (auto& [id, rule] : rules) rule_list.push_back(std::move(rule));
-  Json driver = {{"name", "Assay"}, {"semanticVersion", "0.1.0"}, {"rules", std::move(rule_list)}};
+  Json driver = {{"name", "Assay"}, {"semanticVersion", ASSAY_VERSION}, {"rules", std::move(rule_list)}};
   Json run = {
       {"tool", {{"driver", std::move(driver)}}}, {"columnKind", "utf16CodeUnits"}, {"results", std::move(results)}};
   Json log = {{"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},
