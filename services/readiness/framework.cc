@@ -140,7 +140,11 @@ CompiledFramework::CompiledFramework(v1::Framework framework) : framework_(std::
       }
     }
   }
-  for (const v1::CriterionMapping& mapping : framework_.criteria()) criteria_[mapping.criterion()] = &mapping;
+  for (const v1::CriterionMapping& mapping : framework_.criteria()) {
+    criteria_[mapping.criterion()] = &mapping;
+    if (mapping.method() == v1::Observation::HUMAN || mapping.method() == v1::Observation::DOCUMENT) continue;
+    seen_by_machines_.insert(mapping.behaviours().begin(), mapping.behaviours().end());
+  }
 }
 
 absl::StatusOr<std::shared_ptr<const CompiledFramework>> CompiledFramework::Create(v1::Framework framework) {

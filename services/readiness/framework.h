@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,8 @@ class CompiledFramework {
   Target Resolve(absl::string_view criterion) const;
   // The ids of the behaviours Resolve finds; for a competency's rating the competency's six.
   std::vector<std::string> BehavioursOf(absl::string_view criterion) const;
+  // Whether a criterion that is read from code, configuration, history or a run names the behaviour.
+  bool IsSeenByMachines(absl::string_view behaviour) const { return seen_by_machines_.contains(behaviour); }
 
  private:
   explicit CompiledFramework(v1::Framework framework);
@@ -88,6 +91,7 @@ class CompiledFramework {
   };
   std::map<std::string, BehaviourPlace, std::less<>> behaviours_;
   std::map<std::string, const v1::CriterionMapping*, std::less<>> criteria_;
+  std::set<std::string, std::less<>> seen_by_machines_;
 };
 
 // The frameworks that come with the product, compiled into the library: no file is read. Thread-safe.

@@ -206,11 +206,8 @@ GateResults DecideGates(const Appraisal& appraisal) {
     }
   }
   std::map<size_t, std::vector<double>> by_competency;
-  for (const auto& [id, member] : everywhere) {
-    by_competency[member.first].push_back(member.second);
-    results.high = std::min(results.high, member.second);
-  }
-  results.low = LowBound(by_competency);
+  for (const auto& [id, member] : everywhere) by_competency[member.first].push_back(member.second);
+  results.together = LowBound(by_competency);
   return results;
 }
 

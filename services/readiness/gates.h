@@ -30,10 +30,9 @@ Place PlaceOf(const Appraisal& appraisal, const std::string& member);
 std::vector<std::string> MustHaves(const v1::RoleProfile& profile);
 
 struct GateResults {
-  std::vector<v1::GateReadiness> gates;
-  // Bounds of P(all gates are met): competencies as independent below, the least likely member above.
-  double low = 1;
-  double high = 1;
+  std::vector<v1::GateReadiness> gates;  // in the order of the profile
+  // P(all gates are met), from below: competencies taken as independent.
+  double together = 1;
 };
 
 // A gate is MET when all its members reach their minimum with the profile's probability, NOT_MET when one of them fails

@@ -19,6 +19,37 @@ constexpr double kTypicalError = 0.15;
 // A drop below this is not worth a line.
 constexpr double kLeastDrop = 0.001;
 
+// A member of the profile's gates.
+struct MustHave {
+  Place place;
+  // Of its undecided gates, the hardest; 0: every gate it stands in is decided.
+  double open_minimum = 0;
+};
+
+struct Drop {
+  double risk = 0;
+  double width = 0;
+};
+
+// The chance that a member with this posterior lies on the other side of `minimum` than its mean does.
+double RiskOf(double mean, double variance, double minimum) {
+  return NormalCdf(-std::abs(mean - minimum) / std::sqrt(variance));
+}
+
+// The same once an observation has narrowed `variance` to `after`, over all it might say: the mean moves by a normal
+// with the variance that is lost. A sum over cells of a quarter of its deviation, from -4 to 4.
+double ExpectedRisk(double mean, double variance, double after, double minimum) {
+  constexpr double kCell = 0.25;
+  const double move = std::sqrt(std::max(0.0, variance - after));
+  double risk = 0;
+  for (int i = -16; i <= 16; ++i) {
+    const double z = kCell * i;
+    const double share = NormalCdf(z + kCell / 2) - NormalCdf(z - kCell / 2);
+    risk += share * RiskOf(mean + move * z, after, minimum);
+  }
+  return risk;
+}
+
 struct NewPiece {
   size_t competency = 0;
   Piece piece;
@@ -35,21 +66,31 @@ struct Effort {
 
 class Ranking {
  public:
-  explicit Ranking(const Appraisal& appraisal) : appraisal_(appraisal), model_(appraisal.framework->proto().model()) {
-    for (const std::string& id : MustHaves(*appraisal.profile)) must_haves_.push_back(PlaceOf(appraisal, id));
+  Ranking(const Appraisal& appraisal, const GateResults& gates)
+      : appraisal_(appraisal), model_(appraisal.framework->proto().model()) {
+    for (const std::string& id : MustHaves(*appraisal.profile)) {
+      MustHave& member = must_haves_.emplace_back(MustHave{PlaceOf(appraisal, id)});
+      for (size_t i = 0; i < gates.gates.size(); ++i) {
+        const v1::RoleProfile::Gate& gate = appraisal.profile->gates(static_cast<int>(i));
+        const bool is_member = std::find(gate.members().begin(), gate.members().end(), id) != gate.members().end();
+        if (!is_member || gates.gates[i].state() != v1::GateReadiness::UNDECIDED) continue;
+        member.open_minimum = std::max(member.open_minimum, gate.minimum());
+      }
+    }
   }
 
   std::vector<v1::NextEvidence> Run(bool coverage_needed, const std::vector<double>& coverage) {
     std::vector<v1::NextEvidence> ranked;
     for (const Effort& effort : Efforts()) {
-      const double drop = Drop(effort);
-      if (drop < kLeastDrop) continue;
+      const Drop drop = DropOf(effort);
+      if (drop.risk < kLeastDrop && drop.width < kLeastDrop) continue;
       ranked.push_back(ToProto(effort, drop));
     }
     std::sort(ranked.begin(), ranked.end(), [](const v1::NextEvidence& a, const v1::NextEvidence& b) {
-      const double left = a.interval_drop() * b.minutes();
-      const double right = b.interval_drop() * a.minutes();
-      return left != right ? left > right : a.what() < b.what();
+      const double risk_a = a.risk_drop() * b.minutes(), risk_b = b.risk_drop() * a.minutes();
+      if (risk_a != risk_b) return risk_a > risk_b;
+      const double width_a = a.interval_drop() * b.minutes(), width_b = b.interval_drop() * a.minutes();
+      return width_a != width_b ? width_a > width_b : a.what() < b.what();
     });
     if (ranked.size() > kMaxNextEvidence) ranked.resize(kMaxNextEvidence);
     if (coverage_needed) AddForCoverage(coverage, ranked);
@@ -63,7 +104,7 @@ class Ranking {
     std::vector<Effort> efforts;
     for (const v1::CriterionMapping& mapping : appraisal_.framework->proto().criteria()) {
       if (mapping.method() == v1::Observation::HUMAN) {
-        for (const Place& place : must_haves_) AddHuman(mapping, place, efforts);
+        for (const MustHave& member : must_haves_) AddHuman(mapping, member.place, efforts);
       } else if (!appraisal_.evidence.seen.contains(mapping.criterion())) {
         AddAutomatic(mapping, machine[mapping.obtain()]);
       }
@@ -128,13 +169,14 @@ class Ranking {
     return 2 * kInterval90 * std::sqrt(posterior.variance[node]);
   }
 
-  double Drop(const Effort& effort) const {
+  Drop DropOf(const Effort& effort) const {
     std::map<size_t, std::vector<Piece>> added;
     for (const NewPiece& piece : effort.pieces) added[piece.competency].push_back(piece.piece);
-    double drop = 0;
+    Drop drop;
     for (const auto& [competency, pieces] : added) {
-      const bool matters = std::any_of(must_haves_.begin(), must_haves_.end(),
-                                       [c = competency](const Place& place) { return place.competency == c; });
+      const bool matters =
+          std::any_of(must_haves_.begin(), must_haves_.end(),
+                      [c = competency](const MustHave& member) { return member.place.competency == c; });
       if (!matters) continue;
       const CompetencyEvidence& known = appraisal_.evidence.competencies[competency];
       std::vector<Piece> all;
@@ -142,19 +184,29 @@ class Ranking {
       all.insert(all.end(), pieces.begin(), pieces.end());
       const Posterior after = Solve(model_, static_cast<size_t>(known.competency->behaviours_size()),
                                     appraisal_.evidence.sessions.size() + 1, all);
-      for (const Place& place : must_haves_) {
-        if (place.competency != competency) continue;
-        drop += Width(appraisal_.posteriors[competency], place.node) - Width(after, place.node);
+      for (const MustHave& member : must_haves_) {
+        if (member.place.competency == competency) AddDrop(member, after, drop);
       }
     }
     return drop;
   }
 
-  v1::NextEvidence ToProto(const Effort& effort, double drop) const {
+  void AddDrop(const MustHave& member, const Posterior& after, Drop& drop) const {
+    const size_t node = member.place.node;
+    const Posterior& now = appraisal_.posteriors[member.place.competency];
+    drop.width += Width(now, node) - Width(after, node);
+    if (member.open_minimum == 0) return;
+    const double risk = RiskOf(now.mean[node], now.variance[node], member.open_minimum);
+    const double expected = ExpectedRisk(now.mean[node], now.variance[node], after.variance[node], member.open_minimum);
+    drop.risk += std::max(0.0, risk - expected);
+  }
+
+  v1::NextEvidence ToProto(const Effort& effort, const Drop& drop) const {
     v1::NextEvidence result;
     result.set_what(effort.what);
     for (const std::string& id : effort.behaviours) result.add_behaviours(id);
-    result.set_interval_drop(Round9(drop));
+    result.set_risk_drop(Round9(drop.risk));
+    result.set_interval_drop(Round9(drop.width));
     result.set_minutes(effort.minutes);
     result.set_command(effort.command);
     return result;
@@ -176,21 +228,21 @@ class Ranking {
       const bool listed = std::any_of(ranked.begin(), ranked.end(),
                                       [&](const v1::NextEvidence& known) { return known.what() == effort.what; });
       if (listed) continue;
-      ranked.push_back(ToProto(effort, 0));
+      ranked.push_back(ToProto(effort, Drop()));
       ++added;
     }
   }
 
   const Appraisal& appraisal_;
   const v1::MeasurementModel& model_;
-  std::vector<Place> must_haves_;
+  std::vector<MustHave> must_haves_;
 };
 
 }  // namespace
 
-std::vector<v1::NextEvidence> RankNextEvidence(const Appraisal& appraisal, bool coverage_needed,
-                                               const std::vector<double>& coverage) {
-  return Ranking(appraisal).Run(coverage_needed, coverage);
+std::vector<v1::NextEvidence> RankNextEvidence(const Appraisal& appraisal, const GateResults& gates,
+                                               bool coverage_needed, const std::vector<double>& coverage) {
+  return Ranking(appraisal, gates).Run(coverage_needed, coverage);
 }
 
 }  // namespace assay::readiness

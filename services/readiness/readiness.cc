@@ -93,14 +93,14 @@ class Folder {
     AddAreas();
     const GateResults gates = DecideGates(appraisal_);
     for (const v1::GateReadiness& gate : gates.gates) *readiness_.add_gates() = gate;
-    readiness_.set_gates_probability(Round9(gates.low));
+    readiness_.set_gates_probability(Round9(gates.together));
     const double coverage = TotalCoverage();
     readiness_.set_coverage(Round9(coverage));
     Decide(gates, coverage);
     for (v1::Contradiction& c : FindContradictions(appraisal_, views_differ_)) {
       *readiness_.add_contradictions() = std::move(c);
     }
-    AddNextEvidence(coverage);
+    AddNextEvidence(gates, coverage);
     for (const std::string& criterion : appraisal_.evidence.unmapped) readiness_.add_unmapped_criteria(criterion);
     SetProvenance();
     return std::move(readiness_);
@@ -189,6 +189,7 @@ class Folder {
       behaviour.set_score(OnScale(posterior.mean[node]));
       SetInterval(posterior.mean[node], posterior.variance[node], *behaviour.mutable_interval());
       behaviour.set_state(evidence.states[node]);
+      behaviour.set_needs_person(!framework_.IsSeenByMachines(behaviour.id()));
       for (std::string& criterion : CriteriaOf(evidence, node)) behaviour.add_criteria(std::move(criterion));
     }
   }
@@ -210,7 +211,7 @@ class Folder {
       all_met = all_met && gate.state() == v1::GateReadiness::MET;
       one_failed = one_failed || gate.state() == v1::GateReadiness::NOT_MET;
     }
-    const bool likely_together = gates.low + kTolerance >= profile_.decision_probability();
+    const bool likely_together = gates.together + kTolerance >= profile_.decision_probability();
     std::vector<std::string> low_areas;
     const bool area_failed = AreasBelow(low_areas);
     if (covered && (one_failed || (all_met && area_failed))) {
@@ -234,8 +235,8 @@ class Folder {
     }
     if (all_met && !likely_together) {
       readiness_.add_undecided_because(absl::StrFormat(
-          "Each gate is met by itself, all of them together with a probability of %.2f; %.2f is needed.", gates.low,
-          profile_.decision_probability()));
+          "Each gate is met by itself, all of them together with a probability of %.2f; %.2f is needed.",
+          gates.together, profile_.decision_probability()));
     }
     for (const std::string& line : low_areas) readiness_.add_undecided_because(line);
   }
@@ -255,11 +256,11 @@ class Folder {
     return surely;
   }
 
-  void AddNextEvidence(double coverage) {
+  void AddNextEvidence(const GateResults& gates, double coverage) {
     std::vector<double> shares;
     for (const Coverage& c : coverage_) shares.push_back(c.share());
     const bool needed = coverage + kTolerance < profile_.minimum_coverage();
-    for (v1::NextEvidence& next : RankNextEvidence(appraisal_, needed, shares)) {
+    for (v1::NextEvidence& next : RankNextEvidence(appraisal_, gates, needed, shares)) {
       *readiness_.add_next_evidence() = std::move(next);
     }
   }

@@ -104,6 +104,8 @@ TEST(Fold, SaysOfNothingThatNothingIsKnown) {
   EXPECT_NEAR(competency.interval().low(), 2 - 1.6448536, 1e-6);
   EXPECT_EQ(competency.gate(), "scalability");
   EXPECT_EQ(Behaviour(readiness, "3.1.1").state(), v1::Observation::NOT_OBSERVED_YET);
+  EXPECT_FALSE(Behaviour(readiness, "3.1.1").needs_person());
+  EXPECT_TRUE(Behaviour(readiness, "1.3.1").needs_person());
   EXPECT_THAT(GateStates(readiness), Each(v1::GateReadiness::UNDECIDED));
   EXPECT_THAT(readiness.undecided_because(), Contains(HasSubstr("0 % of the behaviours")));
   EXPECT_THAT(readiness.next_evidence(), Not(IsEmpty()));
@@ -509,7 +511,7 @@ TEST(Fold, PredictsTheDropThatEvidenceThenBrings) {
   const auto next = std::find_if(before.next_evidence().begin(), before.next_evidence().end(),
                                  [](const v1::NextEvidence& n) { return absl::StartsWith(n.what(), "3.3 "); });
   ASSERT_NE(next, before.next_evidence().end());
-  EXPECT_EQ(next->command(), "assay submit scorecard.yaml --candidate CANDIDATE --wait");
+  EXPECT_EQ(next->command(), "assay submit PATH_OF_SCORECARD --candidate CANDIDATE --wait");
   std::vector<CountedSubmission> more = known;
   more.push_back(Submission("s", v1::Submission::SCORECARD, {Rating("3.3", 2, "z")}));
   const double drop = Width(Competency(before, "3.3").interval()) - Width(Competency(FoldOf(more), "3.3").interval());
@@ -525,13 +527,39 @@ TEST(Fold, SuggestsNothingThatWasTriedAlready) {
   }
 }
 
-TEST(Fold, RanksWhatHelpsMostPerMinuteFirst) {
-  const v1::Readiness readiness = FoldOf({Repository(Framework(), 0.5)});
-  double previous = std::numeric_limits<double>::infinity();
-  for (const v1::NextEvidence& next : readiness.next_evidence()) {
-    EXPECT_LE(next.interval_drop() / next.minutes(), previous + 1e-9);
-    previous = next.interval_drop() / next.minutes();
+TEST(Fold, RanksWhatDecidesOpenGatesForTheLeastTimeFirst) {
+  // Two interviewers are sure of everything but connections and capacity.
+  std::vector<CountedSubmission> submissions;
+  for (const char* rater : {"a", "b"}) {
+    CountedSubmission card = Submission(rater, v1::Submission::SCORECARD, {});
+    for (const char* id : {"1.2", "3.1", "3.2", "3.3"}) card.observations.push_back(Rating(id, 4, rater));
+    submissions.push_back(card);
   }
+  const v1::Readiness readiness = FoldOf(submissions);
+  ASSERT_THAT(GateStates(readiness), ElementsAre(v1::GateReadiness::MET, v1::GateReadiness::MET,
+                                                 v1::GateReadiness::UNDECIDED, v1::GateReadiness::UNDECIDED));
+  double previous = std::numeric_limits<double>::infinity();
+  bool touches_open_gate = true;
+  for (const v1::NextEvidence& next : readiness.next_evidence()) {
+    EXPECT_LE(next.risk_drop() / next.minutes(), previous + 1e-9) << next.what();
+    previous = next.risk_drop() / next.minutes();
+    EXPECT_TRUE(touches_open_gate || next.risk_drop() == 0) << next.what();
+    touches_open_gate = next.risk_drop() > 0;
+  }
+  const v1::NextEvidence& first = readiness.next_evidence(0);
+  EXPECT_GT(first.risk_drop(), 0);
+  EXPECT_THAT(first.behaviours(), ::testing::AnyOf(Contains("6.2.3"), Contains("6.3.6")));
+}
+
+TEST(Fold, ExpectsLessRiskOfWhatIsNearTheLine) {
+  const auto risk_drop = [](double rating) {
+    const v1::Readiness readiness = FoldOf({Submission("s", v1::Submission::SCORECARD, {Rating("3.3", rating, "a")})});
+    for (const v1::NextEvidence& next : readiness.next_evidence()) {
+      if (absl::StartsWith(next.what(), "3.3 ")) return next.risk_drop();
+    }
+    return 0.0;
+  };
+  EXPECT_GT(risk_drop(2.5), risk_drop(4) + 0.01);
 }
 
 TEST(Fold, ListsWhatTheFrameworkDoesNotName) {
