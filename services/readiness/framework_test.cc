@@ -4,9 +4,18 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string>
+#include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
+#include "google/protobuf/message.h"
 #include "gtest/gtest.h"
+#include "services/common/base/digest.h"
+#include "services/common/base/file.h"
 #include "services/common/base/testing/status_matchers.h"
 
 namespace assay::readiness {
@@ -111,6 +120,92 @@ TEST(BuiltInFramework, NeverSpeaksOfPeoplesWorkInForbiddenWords) {
   }
 }
 
+// The figures that README.md names.
+TEST(BuiltInFramework, LeavesToPeopleWhatNoEvaluatorSpeaksFor) {
+  const CompiledFramework& framework = *Catalog::BuiltIn().frameworks()[0];
+  std::set<std::string> in_documents;
+  for (const v1::CriterionMapping& mapping : BuiltIn().criteria()) {
+    if (mapping.method() != v1::Observation::DOCUMENT) continue;
+    in_documents.insert(mapping.behaviours().begin(), mapping.behaviours().end());
+  }
+  int by_machines = 0, by_documents = 0, by_people = 0;
+  for (const v1::Area& area : BuiltIn().areas()) {
+    for (const v1::Competency& competency : area.competencies()) {
+      for (const v1::Behaviour& behaviour : competency.behaviours()) {
+        const bool machines = framework.IsSeenByMachines(behaviour.id());
+        ++(machines ? by_machines : in_documents.contains(behaviour.id()) ? by_documents : by_people);
+      }
+    }
+  }
+  EXPECT_EQ(by_machines, 27);
+  EXPECT_EQ(by_documents, 27);
+  EXPECT_EQ(by_people, 90);
+}
+
+TEST(BuiltInFramework, StatesTheWeightOfEveryCompetency) {
+  for (const v1::Area& area : BuiltIn().areas()) {
+    for (const v1::Competency& competency : area.competencies()) {
+      EXPECT_GT(competency.weight(), 0) << competency.id();
+      for (const v1::RoleProfile& profile : BuiltIn().profiles()) {
+        EXPECT_EQ(profile.competency_weights().count(competency.id()), 1u) << profile.id() << " " << competency.id();
+      }
+    }
+  }
+}
+
+// As source-runs.txt counts words.
+std::vector<std::string> Words(absl::string_view text) {
+  std::string lower = absl::AsciiStrToLower(text);
+  for (char& c : lower) {
+    if (!absl::ascii_isalnum(static_cast<unsigned char>(c))) c = ' ';
+  }
+  return absl::StrSplit(lower, ' ', absl::SkipEmpty());
+}
+
+// Every text a reader can meet; `source` names the document itself.
+void CollectTexts(const google::protobuf::Message& message, std::vector<std::string>& texts) {
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const google::protobuf::FieldDescriptor* field : fields) {
+    const bool is_text = field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_STRING;
+    const bool is_message = field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE;
+    if (field->full_name() == "assay.v1.Framework.source") continue;
+    for (int i = 0; field->is_repeated() && i < reflection.FieldSize(message, field); ++i) {
+      if (is_text) texts.push_back(reflection.GetRepeatedString(message, field, i));
+      if (is_message) CollectTexts(reflection.GetRepeatedMessage(message, field, i), texts);
+    }
+    if (field->is_repeated()) continue;
+    if (is_text) texts.push_back(reflection.GetString(message, field));
+    if (is_message) CollectTexts(reflection.GetMessage(message, field), texts);
+  }
+}
+
+TEST(BuiltInFramework, RepeatsNoSixWordsOfTheSourceDocument) {
+  const absl::StatusOr<std::string> file = ReadFile("services/readiness/frameworks/source-runs.txt", 1 << 20);
+  ASSERT_TRUE(file.ok()) << file.status();
+  std::set<std::string> runs;
+  for (absl::string_view line : absl::StrSplit(*file, '\n')) {
+    if (absl::StartsWith(line, "#")) continue;
+    for (absl::string_view run : absl::StrSplit(line, ' ', absl::SkipEmpty())) runs.emplace(run);
+  }
+  ASSERT_GT(runs.size(), 800u);
+  const auto is_repeated = [&runs](const std::vector<std::string>& words) {
+    return runs.count(Digest::Of(absl::StrJoin(words, " ")).ToHex().substr(0, 12)) > 0;
+  };
+  // The title of the document, to see that the words are counted as they were when the file was made.
+  ASSERT_TRUE(is_repeated(Words("What Makes a Senior Express.js")));
+  std::vector<std::string> texts;
+  CollectTexts(BuiltIn(), texts);
+  ASSERT_GT(texts.size(), 144u * 3);
+  for (const std::string& text : texts) {
+    const std::vector<std::string> words = Words(text);
+    for (size_t i = 0; i + 6 <= words.size(); ++i) {
+      EXPECT_FALSE(is_repeated({words.begin() + i, words.begin() + i + 6})) << text;
+    }
+  }
+}
+
 TEST(Catalog, FindsAFrameworkByNameIdAndDigest) {
   const Catalog& catalog = Catalog::BuiltIn();
   const std::string digest = catalog.frameworks()[0]->digest_text();
@@ -174,14 +269,14 @@ INSTANTIATE_TEST_SUITE_P(
     Rules, FrameworkDefects,
     ::testing::Values(
         Defect{"UnknownKey", "area-1.yaml", "observability: PARTIAL", "visibility: PARTIAL",
-               "area-1.yaml:22:", "visibility"},
+               "area-1.yaml:25:", "visibility"},
         Defect{"WrongType", "model.yaml", "prior_mean: 2", "prior_mean: two", "model.yaml:4:", "prior_mean"},
         Defect{"GivenTwice", "faq.yaml", "faq:", "version: 2\nfaq:", "framework.yaml:", "version"},
         Defect{"DuplicateId", "area-2.yaml", "id: \"2.1.2\"", "id: \"2.1.1\"",
                "area-2.yaml:", "areas[1].competencies[0].behaviours[1].id"},
         Defect{"IdOfAnotherParent", "area-3.yaml", "id: \"3.1.1\"", "id: \"4.1.1\"",
-               "area-3.yaml:16:", "\"3.1.<number>\""},
-        Defect{"MissingAnchor", "area-4.yaml", "{level: 2,", "{level: 3,", "area-4.yaml:12:", "levels 0 to 4"},
+               "area-3.yaml:17:", "\"3.1.<number>\""},
+        Defect{"MissingAnchor", "area-4.yaml", "{level: 2,", "{level: 3,", "area-4.yaml:13:", "levels 0 to 4"},
         Defect{"NothingToAsk", "area-5.yaml",
                "ask: Whom did you pair with last month, on what, and how was that decided?", "weight: 1",
                "area-5.yaml:", ".ask"},
