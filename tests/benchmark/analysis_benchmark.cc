@@ -5,16 +5,12 @@
 //
 //   analysis_benchmark [ROUNDS [PEERS]]
 //
-// Writes one line a comparison to standard output, "name ratio goal": our time over the other's, median of the rounds'
-// ratios, and what it may be at most ("-": none is set). Times stand on standard error.
-//
-// The corpora are published packages, fetched with the machine's npm when the benchmark runs: the library of express
-// (92 kB), those of webpack and mongoose (5.5 MB). A small application stands beside them, so that every part of the
-// analysis has work. Each measurement is a process of its own: the two differ in how the parser allocates.
+// The corpora are those of corpora.h. Each measurement is a process of its own: the two differ in how the parser
+// allocates.
 //
 // PEERS is a folder whose node_modules holds eslint, @eslint/js, eslint-plugin-security, eslint-plugin-n, oxlint and
-// @ast-grep/cli; those that are there are measured, as whole commands over the same files. ESLint's goals are for its
-// recommended rules with both plugins.
+// @ast-grep/cli; those that are there are measured, as whole commands over the same files; the others are named on
+// standard error. ESLint's goals are for its recommended rules with both plugins.
 #include <sys/wait.h>
 #include <tree_sitter/api.h>
 #include <unistd.h>
@@ -37,52 +33,23 @@
 #include "plugins/code_analysis/checks/check.h"
 #include "plugins/code_analysis/model/analyser.h"
 #include "plugins/code_analysis/syntax/grammar.h"
+#include "tests/benchmark/corpora.h"
+#include "tests/benchmark/report.h"
 
 namespace {
 
 namespace fs = std::filesystem;
+using assay::benchmark::AtMost;
+using assay::benchmark::Corpus;
+using assay::benchmark::FetchLarge;
+using assay::benchmark::FetchSmall;
+using assay::benchmark::PrintRatio;
 using assay::code_analysis::AnalyseRepository;
 using assay::code_analysis::GrammarOf;
 using assay::code_analysis::Language;
 using assay::code_analysis::SourceFile;
 
 constexpr uint32_t kThreads = 2;
-
-using Corpus = std::vector<std::pair<std::string, std::string>>;
-
-constexpr char kPackage[] = R"({"name": "bench", "dependencies": {"express": "^4.21.2"}, "engines": {"node": ">=20"}})";
-
-std::string Application() {
-  std::string text = "const express = require('express');\nconst app = express();\napp.use(express.json());\n";
-  for (int i = 0; i < 40; ++i)
-    text +=
-        "app.get('/r" + std::to_string(i) +
-        "/:id', async (req, res, next) => { try { res.json(await load(req.params.id)); } catch (e) { next(e); } });\n";
-  return text +
-         "app.use((err, req, res, next) => res.status(500).end());\nconst server = app.listen(process.env.PORT || "
-         "3000);\nprocess.on('SIGTERM', () => server.close(() => process.exit(0)));\n";
-}
-
-void WriteApplication(const fs::path& folder) { std::ofstream(folder / "app.js") << Application(); }
-
-bool Fetch(const fs::path& folder, const std::string& package, const std::string& inner, Corpus& corpus) {
-  const std::string command = "cd '" + folder.string() + "' && tar xzf \"$(npm pack --silent --ignore-scripts " +
-                              package + " 2>/dev/null | tail -1)\" && rm -rf '" + inner + "' && mkdir '" + inner +
-                              "' && mv package/lib '" + inner + "/lib' && rm -rf package *.tgz";
-  if (std::system(command.c_str()) != 0) return false;
-  std::vector<fs::path> paths;
-  for (const auto& entry : fs::recursive_directory_iterator(folder / inner / "lib")) {
-    if (entry.is_regular_file() && entry.path().extension() == ".js") paths.push_back(entry.path());
-  }
-  std::sort(paths.begin(), paths.end());
-  for (const fs::path& path : paths) {
-    std::ifstream file(path);
-    std::stringstream text;
-    text << file.rdbuf();
-    corpus.emplace_back(fs::relative(path, folder).string(), text.str());
-  }
-  return true;
-}
 
 // What every analysis with this parser costs at least.
 void BareParse(const Corpus& corpus, uint32_t threads) {
@@ -107,7 +74,7 @@ void BareParse(const Corpus& corpus, uint32_t threads) {
 void Analyse(const Corpus& corpus, uint32_t threads) {
   std::vector<SourceFile> files;
   for (const auto& [path, text] : corpus) files.push_back({.path = path, .bytes = text});
-  files.push_back({.path = "package.json", .bytes = kPackage});
+  files.push_back({.path = "package.json", .bytes = assay::benchmark::kCorpusManifest});
   const auto model = AnalyseRepository(std::move(files), {.threads = threads});
   const auto report = assay::code_analysis::RunChecks(*model, nullptr, nullptr);
   if (report.observations.empty() || assay::code_analysis::RoutesJson(*model).size() < 1000) std::abort();
@@ -137,15 +104,10 @@ double Measure(const std::function<void()>& work) {
   return seconds;
 }
 
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 struct Peer {
   std::string name;
   std::string command;  // of the shell, in the corpus's folder
-  std::string small_goal, large_goal;
+  assay::benchmark::Goal small_goal, large_goal;
 };
 
 // The peers that are installed in `folder`.
@@ -163,23 +125,25 @@ std::vector<Peer> PeersIn(const fs::path& folder, const fs::path& scratch) {
                                                "load('eslint-plugin-n').configs['flat/recommended-script'], "
                                              : "")
                                  << "{ languageOptions: { ecmaVersion: 'latest', sourceType: 'commonjs' } }];\n";
-    peers.push_back({"eslint",
+    peers.push_back({"ESLint",
                      "node '" + (modules / "eslint/bin/eslint.js").string() + "' -c '" + configuration.string() +
                          "' --no-inline-config -f json .",
-                     "0.025", "0.043"});
+                     AtMost(0.025), AtMost(0.043)});
   }
   if (const fs::path oxlint = modules / ".bin/oxlint"; fs::exists(oxlint)) {
-    peers.push_back({"oxlint", "'" + oxlint.string() + "' --threads=2 -f json .", "-", "-"});
-    peers.push_back({"oxlint_all_rules", "'" + oxlint.string() + "' --threads=2 -D all -f json .", "1", "0.67"});
+    peers.push_back({"oxlint", "'" + oxlint.string() + "' --threads=2 -f json .", {}, {}});
+    peers.push_back(
+        {"oxlint -D all", "'" + oxlint.string() + "' --threads=2 -D all -f json .", AtMost(1), AtMost(0.67)});
   }
   const fs::path grep = modules / "@ast-grep/cli-linux-x64-gnu/ast-grep";
   if (fs::exists(grep)) {
     std::ofstream(scratch / "rules.yml") << "id: evaluates\nlanguage: JavaScript\nrule: {pattern: eval($$$)}\n---\n"
                                             "id: executes\nlanguage: JavaScript\nrule: {pattern: $A.exec($$$)}\n---\n"
                                             "id: requires\nlanguage: JavaScript\nrule: {pattern: require($A)}\n";
-    peers.push_back({"ast_grep",
+    peers.push_back({"ast-grep",
                      "'" + grep.string() + "' scan -j2 -r '" + (scratch / "rules.yml").string() + "' --json=compact .",
-                     "-", "1"});
+                     {},
+                     AtMost(1)});
   }
   return peers;
 }
@@ -197,30 +161,29 @@ void Compare(const std::string& name, const Corpus& corpus, const fs::path& fold
              int rounds) {
   size_t bytes = 0;
   for (const auto& [path, text] : corpus) bytes += text.size();
-  std::vector<double> bare, analysis, ratios;
-  std::vector<std::vector<double>> over_peers(peers.size());
+  std::vector<double> bare, analysis;
+  std::vector<std::vector<double>> of_peers(peers.size()), beside_peers(peers.size());
   for (int round = 0; round < rounds; ++round) {
-    bare.push_back(Measure([&] { BareParse(corpus, kThreads); }));
-    analysis.push_back(Measure([&] { Analyse(corpus, kThreads); }));
-    ratios.push_back(analysis.back() / bare.back());
+    bare.push_back(1e3 * Measure([&] { BareParse(corpus, kThreads); }));
+    analysis.push_back(1e3 * Measure([&] { Analyse(corpus, kThreads); }));
     for (size_t i = 0; i < peers.size(); ++i) {
       const double seconds = MeasureCommand(peers[i].command, folder);
-      if (seconds > 0) over_peers[i].push_back(analysis.back() / seconds);
+      if (seconds <= 0) continue;
+      of_peers[i].push_back(1e3 * seconds);
+      beside_peers[i].push_back(analysis.back());
     }
   }
-  std::fprintf(stderr, "%s: %zu bytes in %zu files; bare parse %.2f ms, analysis %.2f ms, %.1f MB/s\n", name.c_str(),
-               bytes, corpus.size(), Median(bare) * 1e3, Median(analysis) * 1e3,
-               static_cast<double>(bytes) / 1e6 / Median(analysis));
-  std::printf("analysis_%s_over_bare_parse %.2f 1.5\n", name.c_str(), Median(ratios));
+  const std::string measure = "analysis, " + name;
+  std::fprintf(stderr, "%s: %zu bytes in %zu files\n", name.c_str(), bytes, corpus.size());
+  PrintRatio(measure, "ms", analysis, "bare parse", bare, AtMost(1.5));
   for (size_t i = 0; i < peers.size(); ++i) {
-    if (over_peers[i].empty()) {
-      std::fprintf(stderr, "%s did not run\n", peers[i].name.c_str());
-      continue;
+    if (of_peers[i].empty()) {
+      std::fprintf(stderr, "error: %s did not run; it is not measured\n", peers[i].name.c_str());
+    } else {
+      PrintRatio(measure, "ms", beside_peers[i], peers[i].name, of_peers[i],
+                 name == "92 kB" ? peers[i].small_goal : peers[i].large_goal);
     }
-    std::printf("analysis_%s_over_%s %.3f %s\n", name.c_str(), peers[i].name.c_str(), Median(over_peers[i]),
-                (name == "small" ? peers[i].small_goal : peers[i].large_goal).c_str());
   }
-  std::fflush(stdout);
 }
 
 }  // namespace
@@ -230,18 +193,17 @@ int main(int argc, char** argv) {
   std::string pattern = (fs::temp_directory_path() / "analysis_benchmark.XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) return 1;
   const fs::path folder = pattern, small_folder = folder / "small", large_folder = folder / "large";
-  fs::create_directories(small_folder);
-  fs::create_directories(large_folder);
-  Corpus small{{"app.js", Application()}}, large{{"app.js", Application()}};
-  WriteApplication(small_folder);
-  WriteApplication(large_folder);
-  const bool fetched = Fetch(small_folder, "express@4.21.2", "express", small) &&
-                       Fetch(large_folder, "webpack@5.97.1", "webpack", large) &&
-                       Fetch(large_folder, "mongoose@8.9.2", "mongoose", large);
+  Corpus small, large;
+  const bool fetched = FetchSmall(small_folder, small) && FetchLarge(large_folder, large);
   if (fetched) {
     const std::vector<Peer> peers = PeersIn(argc > 2 ? argv[2] : "", folder);
-    Compare("small", small, small_folder, peers, rounds);
-    Compare("large", large, large_folder, peers, rounds);
+    if (peers.size() < 4) {
+      std::fprintf(stderr,
+                   "error: %zu of the 4 peers are there; the others are NOT measured: name a folder with them\n",
+                   peers.size());
+    }
+    Compare("92 kB", small, small_folder, peers, rounds);
+    Compare("5.5 MB", large, large_folder, peers, rounds);
   } else {
     std::fprintf(stderr, "the corpora could not be fetched with npm\n");
   }

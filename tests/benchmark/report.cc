@@ -47,6 +47,13 @@ void PrintRatio(absl::string_view measure, absl::string_view unit, const std::ve
                      Judged(goal, ratio)));
 }
 
+void PrintJudged(absl::string_view measure, absl::string_view unit, double ours, absl::string_view beside_name,
+                 double beside, absl::string_view goal, bool reached) {
+  Print(absl::StrCat("\"measure\": \"", measure, "\", \"unit\": \"", unit, "\", \"ours\": ", Number(ours),
+                     ", \"beside\": ", Number(beside), ", \"beside_name\": \"", beside_name, "\", \"goal\": \"", goal,
+                     "\", \"reached\": ", reached ? "true" : "false"));
+}
+
 void PrintFigure(absl::string_view measure, absl::string_view unit, const std::vector<double>& ours, Goal goal) {
   Print(absl::StrCat("\"measure\": \"", measure, "\", \"unit\": \"", unit, "\", \"ours\": ", Number(Median(ours)),
                      ", \"low\": ", Number(Quantile(ours, 0)), ", \"high\": ", Number(Quantile(ours, 1)),

@@ -27,6 +27,10 @@ inline Goal AtLeast(double value) { return {Goal::Kind::kAtLeast, value}; }
 void PrintRatio(absl::string_view measure, absl::string_view unit, const std::vector<double>& ours,
                 absl::string_view beside_name, const std::vector<double>& beside, Goal goal);
 
+// The same for a goal that is no bound of the ratio: in words, and whether it was reached.
+void PrintJudged(absl::string_view measure, absl::string_view unit, double ours, absl::string_view beside_name,
+                 double beside, absl::string_view goal, bool reached);
+
 // Rounds of one figure with a goal of its own.
 void PrintFigure(absl::string_view measure, absl::string_view unit, const std::vector<double>& ours, Goal goal);
 

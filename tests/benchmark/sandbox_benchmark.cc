@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a sandbox costs: start to exit of `true` beside bubblewrap and a plain start, and the time until a small Node
-// server answers, beside plain Node. Prints one JSON line a contestant; medians and the 90th percentile, milliseconds.
+// server answers, beside plain Node.
 //
 //   sandbox_benchmark [ROUNDS] [NODE]     NODE: a Node release's binary; without it only `true` is measured
 
@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "services/common/base/unique_fd.h"
 #include "services/sandbox/launcher.h"
 #include "services/sandbox/runtime_mounts.h"
+#include "tests/benchmark/report.h"
 
 namespace assay::sandbox {
 namespace {
@@ -36,31 +38,25 @@ constexpr char kServer[] =
     "server.listen(0, '127.0.0.1', () => http.get({port: server.address().port, host: '127.0.0.1'},"
     " (response) => { if (response.statusCode === 200) require('fs').writeSync(3, '1'); process.exit(0); }));";
 
-void Report(const std::string& name, std::vector<double> milliseconds) {
-  if (milliseconds.empty()) return;
-  std::sort(milliseconds.begin(), milliseconds.end());
-  std::printf("{\"contestant\":\"%s\",\"rounds\":%zu,\"p50_ms\":%.2f,\"p90_ms\":%.2f}\n", name.c_str(),
-              milliseconds.size(), milliseconds[milliseconds.size() / 2], milliseconds[milliseconds.size() * 9 / 10]);
-}
-
 double Milliseconds(absl::Time begin) { return absl::ToDoubleMilliseconds(absl::Now() - begin); }
 
 // Contestants take turns, so that what else the machine does hits all of them alike.
 struct Contestant {
   std::string name;
   std::function<double()> run;  // milliseconds; negative: it failed
-  std::vector<double> times;
 };
 
-void Measure(int rounds, std::vector<Contestant> contestants) {
-  for (Contestant& contestant : contestants) contestant.run();
+// Their times by name, of the rounds that all of them finished.
+std::map<std::string, std::vector<double>> Measure(int rounds, const std::vector<Contestant>& contestants) {
+  std::map<std::string, std::vector<double>> times;
+  for (const Contestant& contestant : contestants) contestant.run();
   for (int round = 0; round < rounds; ++round) {
-    for (Contestant& contestant : contestants) {
-      double time = contestant.run();
-      if (time >= 0) contestant.times.push_back(time);
-    }
+    std::vector<double> of_round;
+    for (const Contestant& contestant : contestants) of_round.push_back(contestant.run());
+    if (*std::min_element(of_round.begin(), of_round.end()) < 0) continue;
+    for (size_t i = 0; i < contestants.size(); ++i) times[contestants[i].name].push_back(of_round[i]);
   }
-  for (Contestant& contestant : contestants) Report(contestant.name, contestant.times);
+  return times;
 }
 
 // Starts and waits. With `ready`, the time until a byte arrives there instead.
@@ -141,29 +137,38 @@ int Main(int rounds, const std::string& node) {
     return spec;
   };
   std::vector<Contestant> starts;
-  starts.push_back({"true, plain", [] { return Plain({"/bin/true"}); }, {}});
-  starts.push_back({"true, sandbox", [&] { return Sandboxed(**launcher, true_spec(false)); }, {}});
-  starts.push_back({"true, sandbox with control groups", [&] { return Sandboxed(**launcher, true_spec(true)); }, {}});
+  starts.push_back({"true, plain", [] { return Plain({"/bin/true"}); }});
+  starts.push_back({"true, sandbox", [&] { return Sandboxed(**launcher, true_spec(false)); }});
+  starts.push_back({"true, sandbox with control groups", [&] { return Sandboxed(**launcher, true_spec(true)); }});
   if (access("/usr/bin/bwrap", X_OK) == 0) {
-    starts.push_back({"true, bwrap",
-                      [] {
+    starts.push_back({"true, bwrap", [] {
                         return Plain({"/usr/bin/bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/usr",
                                       "/usr", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--proc",
                                       "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "/usr/bin/true"});
-                      },
-                      {}});
+                      }});
   }
-  Measure(rounds, std::move(starts));
-  if (node.empty()) return 0;
+  auto times = Measure(rounds, starts);
+  for (const char* ours : {"true, sandbox", "true, sandbox with control groups"}) {
+    for (const char* beside : {"true, bwrap", "true, plain"}) {
+      if (times.count(beside) > 0) benchmark::PrintRatio(ours, "ms", times[ours], beside, times[beside], {});
+    }
+  }
+  if (node.empty()) {
+    std::fputs("no Node.js binary was named: the time until a server answers is not measured\n", stderr);
+    return 0;
+  }
   LaunchSpec server = ConfinedSpec({"/program/node", "-e", kServer}, true);
   server.isolation.mounts.push_back({node, "/program/node"});
-  Measure(std::max(rounds / 5, 5),
-          {{"node until its first 200, plain",
-            [&] { return WithPipe([&](UniqueFd* r, UniqueFd* w) { return Plain({node, "-e", kServer}, r, w); }); },
-            {}},
-           {"node until its first 200, sandbox",
-            [&] { return WithPipe([&](UniqueFd* r, UniqueFd* w) { return Sandboxed(**launcher, server, r, w); }); },
-            {}}});
+  times = Measure(
+      std::max(rounds / 5, 5),
+      {{"plain",
+        [&] { return WithPipe([&](UniqueFd* r, UniqueFd* w) {
+                return Plain({node, "-e", kServer}, r, w);
+              }); }},
+       {"sandbox",
+        [&] { return WithPipe([&](UniqueFd* r, UniqueFd* w) { return Sandboxed(**launcher, server, r, w); }); }}});
+  benchmark::PrintRatio("node until its first 200, sandbox", "ms", times["sandbox"], "node, plain", times["plain"],
+                        benchmark::AtMost(1.1));
   return 0;
 }
 

@@ -2,6 +2,7 @@
 //
 // What a submission costs beyond the work of its plugins, on a real server:
 //   - new content: from CreateSubmission until its result is stored, less the time the plugin took by its own record;
+//   - the same for 92 kB and 5.5 MB of published code (corpora.h), fetched with npm;
 //   - the same content again: until its result is stored, beside a raw program of one call and two synced writes.
 //
 //   submission_benchmark [ROUNDS]     default: 31
@@ -9,10 +10,12 @@
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -22,6 +25,7 @@
 #include "services/common/base/testing/temp_dir.h"
 #include "services/common/base/unique_fd.h"
 #include "services/common/rpc/channel.h"
+#include "tests/benchmark/corpora.h"
 #include "tests/benchmark/report.h"
 #include "tests/benchmark/subject.h"
 
@@ -93,6 +97,32 @@ void ReportNew(const std::string& what, const std::vector<Timed>& rounds) {
   PrintFigure(absl::StrCat(what, ", new: stored beyond plugin"), "ms", beyond, AtMost(4));
 }
 
+// Published code as a new repository each round. The first round warms the processes.
+void MeasureCorpus(Subject& subject, const std::string& what, const Corpus& corpus, int rounds) {
+  std::vector<Timed> measured;
+  for (int round = -1; round < rounds; ++round) {
+    const std::string candidate = absl::StrCat(what, " ", round);
+    const Ear ear(subject.target(), candidate);
+    std::vector<std::pair<std::string, std::string>> files = corpus;
+    files.emplace_back("package.json", kCorpusManifest);
+    files.emplace_back("distinction.js", absl::StrCat("// ", candidate, "\n"));
+    const std::string archive = OrDie(subject.client().Upload(candidate, assay::testing::Tar(files)));
+    Timed timed = Submit(subject, ear, assay::testing::RepositoryRequest("first", candidate, archive));
+    if (round >= 0) measured.push_back(std::move(timed));
+  }
+  ReportNew(what, measured);
+}
+
+void MeasureCorpora(Subject& subject, const std::string& folder, int rounds) {
+  Corpus small, large;
+  if (!FetchSmall(folder + "/small", small) || !FetchLarge(folder + "/large", large)) {
+    std::fputs("error: npm could not fetch the corpora; 92 kB and 5.5 MB are NOT measured\n", stderr);
+    return;
+  }
+  MeasureCorpus(subject, "92 kB repository", small, rounds);
+  MeasureCorpus(subject, "5.5 MB repository", large, std::min(rounds, 7));
+}
+
 int Run(int rounds) {
   assay::testing::TempDir folder;
   Subject subject(folder / "data");
@@ -150,6 +180,7 @@ int Run(int rounds) {
              raw_repository, AtMost(1.3));
   PrintRatio("same scorecard again: call to stored", "ms", stored(scorecard_again), "call and 2 synced writes",
              raw_scorecard, AtMost(1.3));
+  MeasureCorpora(subject, folder.path(), rounds);
   raw_server->Shutdown();
   return 0;
 }
