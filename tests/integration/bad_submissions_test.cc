@@ -28,10 +28,10 @@ using assay::testing::TempDir;
 using ::testing::_;
 using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Matcher;
 using ::testing::Pair;
-using ::testing::StartsWith;
 
 constexpr char kApplication[] =
     "const express = require('express');\nconst app = express();\napp.get('/a', (req, res) => res.send('x'));\n"
@@ -181,7 +181,7 @@ class BadSubmissions : public ::testing::Test {
     const Answer answer = Evaluate(path);
     EXPECT_EQ(answer.code, 3) << path << ": " << answer.err;
     const std::string name = std::filesystem::path(path).filename().string();
-    EXPECT_THAT(answer.err, AllOf(StartsWith("error: "), HasSubstr(name + ": "), why));
+    EXPECT_THAT(answer.err, AllOf(ContainsRegex("^error: [^ ].*: .+; .+\n$"), HasSubstr(name + ": "), why));
     EXPECT_EQ(answer.out, "");
   }
   void ExpectRefused(const std::string& name, const std::string& bytes, const Matcher<std::string>& why) {

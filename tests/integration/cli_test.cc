@@ -10,14 +10,18 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "assay/v1/report.pb.h"
+#include "google/rpc/status.pb.h"
 #include "services/common/base/file.h"
 #include "services/common/base/shell_quote.h"
 #include "services/common/base/testing/temp_dir.h"
@@ -32,7 +36,7 @@ using ::testing::Not;
 using ::testing::StartsWith;
 
 // Exit codes of interfaces.md, section 2.
-constexpr int kDone = 0, kAnswerIsNo = 1, kWrongUsage = 2, kBadInput = 3, kNotFound = 5;
+constexpr int kDone = 0, kAnswerIsNo = 1, kWrongUsage = 2, kBadInput = 3, kUnavailable = 4, kNotFound = 5;
 
 constexpr char kSample[] = "tests/testdata/sample_candidate";
 
@@ -50,6 +54,15 @@ session: {stage: design, held_at: 2026-10-01T14:00:00Z}
 ratings:
   - {competency: "3.1", rating: 3, evidence: "Explained admission control with numbers from the last sale."}
 )";
+
+// "error: <what>: <field or file:line>: <why>; <what to do>", a line each; of a document's fields `what` is its place.
+void ExpectErrorLines(const std::string& text) {
+  for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    EXPECT_TRUE(std::regex_match(std::string(line), std::regex("error: [^ ].*: .+; .+"))) << line;
+    for (const unsigned char c : line) EXPECT_GE(c, 0x20) << line;
+  }
+  EXPECT_THAT(text, ::testing::EndsWith("\n"));
+}
 
 class Cli : public ::testing::Test {
  protected:
@@ -94,7 +107,7 @@ class Cli : public ::testing::Test {
   void ExpectRefused(const std::string& name, const std::string& content, const std::vector<std::string>& words) const {
     const Outcome outcome = Evaluate({Write(name, content)});
     EXPECT_EQ(outcome.exit, kBadInput) << name << "\n" << outcome.err;
-    EXPECT_THAT(outcome.err, StartsWith("error: ")) << name;
+    ExpectErrorLines(outcome.err);
     EXPECT_THAT(outcome.out, IsEmpty()) << name;
     for (const std::string& word : words) EXPECT_THAT(outcome.err, HasSubstr(word)) << name;
   }
@@ -114,9 +127,10 @@ std::string Changed(const std::string& from, const std::string& to) {
 }
 
 TEST_F(Cli, HelpOfEveryCommandShowsAnExample) {
-  for (const char* command : {"evaluate", "serve", "submit", "submissions list", "submissions get", "submissions watch",
-                              "readiness get", "readiness explain", "evidence get", "candidates delete",
-                              "frameworks list", "frameworks show", "frameworks validate", "doctor"}) {
+  for (const char* command :
+       {"evaluate", "serve", "submit", "submissions list", "submissions get", "submissions watch", "readiness get",
+        "readiness explain", "evidence get", "candidates delete", "frameworks list", "frameworks show",
+        "frameworks validate", "doctor", "submissions", "readiness", "evidence", "candidates", "frameworks"}) {
     std::vector<std::string> words = absl::StrSplit(command, ' ');
     words.push_back("--help");
     const Outcome outcome = Run(words);
@@ -138,6 +152,19 @@ TEST_F(Cli, WrongUsageIsOneLineAndCodeTwo) {
     EXPECT_THAT(outcome.err, AllOf(StartsWith("error: usage: "), HasSubstr("--help")));
     EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
     EXPECT_THAT(outcome.out, IsEmpty());
+  }
+}
+
+TEST_F(Cli, WrongUsageWithJsonIsADocument) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"evaluate", ".", "--quik", "--json"}, {"--json"}, {"frobnicate", "--json"}}) {
+    const Outcome outcome = Run(arguments);
+    EXPECT_EQ(outcome.exit, kWrongUsage);
+    EXPECT_THAT(outcome.err, IsEmpty());
+    google::rpc::Status status;
+    ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(outcome.out, &status).ok()) << outcome.out;
+    EXPECT_EQ(status.code(), 3);
+    EXPECT_THAT(status.message(), AllOf(StartsWith("usage: "), HasSubstr("--help")));
   }
 }
 
@@ -255,6 +282,42 @@ TEST_F(Cli, RequireReadyAnswersWithCodeOne) {
   EXPECT_THAT(outcome.out, HasSubstr("NOT ENOUGH EVIDENCE"));
 }
 
+TEST_F(Cli, EveryErrorSaysWhereWhyAndWhatToDo) {
+  EXPECT_EQ(Evaluate({Write("card.yaml", kGoodCard)}).exit, kDone);
+  const std::string unknown = absl::StrCat("sha256:", std::string(64, '0'));
+  const std::pair<std::vector<std::string>, int> cases[] = {
+      {{"readiness", "get", "nobody", "--data", Path("data")}, kNotFound},
+      {{"readiness", "explain", "c-1", "99.9", "--data", Path("data")}, kNotFound},
+      {{"evidence", "get", "c-1", unknown, "--data", Path("data")}, kNotFound},
+      {{"evidence", "get", "c-1", "no digest", "--data", Path("data")}, kBadInput},
+      {{"submissions", "get", "c-1", "nothing", "--data", Path("data")}, kBadInput},
+      {{"frameworks", "show", "senior-cobol-engineer", "--data", Path("data")}, kNotFound},
+      {{"frameworks", "show", "senior-express-engineer", "9.9", "--data", Path("data")}, kNotFound},
+      {{"readiness", "get", "c-1", "--data", Path("no-data")}, kNotFound},
+      {{"readiness", "get", "c-1", "--server", "127.0.0.1:1"}, kUnavailable},
+      {{"submit", Path("card.yaml"), "--server", "127.0.0.1:1"}, kUnavailable},
+      {{"evaluate", Path("nothing.yaml")}, kBadInput},
+      {{"evaluate", Path("card.yaml"), "--framework", "senior-cobol-engineer@1", "--data", Path("data")}, kBadInput},
+      {{"evaluate", Path("card.yaml"), "--candidate", "c-2", "--data", Path("data")}, kBadInput},
+      {{"evaluate", Path("card.yaml"), "--report", Path("no/such/folder/page.html")}, kBadInput},
+  };
+  for (const auto& [arguments, code] : cases) {
+    const Outcome outcome = Run(arguments);
+    EXPECT_EQ(outcome.exit, code) << absl::StrJoin(arguments, " ") << ": " << outcome.err;
+    ExpectErrorLines(outcome.err);
+  }
+}
+
+TEST_F(Cli, ShowsAFrameworkWithProfilesGatesAndAnswers) {
+  const Outcome whole = Run({"frameworks", "show", "senior-express-engineer@1", "--data", Path("data")});
+  EXPECT_EQ(whole.exit, kDone) << whole.err;
+  EXPECT_THAT(whole.out, AllOf(HasSubstr("seen by shutdown.drains (code"), HasSubstr("only a person can see it"),
+                               HasSubstr("gate scalability (3.1, 3.2, 3.3 at 2.5)"), HasSubstr("1.2: 2"),
+                               HasSubstr("Questions of the source")));
+  const Outcome one = Run({"frameworks", "show", "senior-express-engineer@1", "3.1.1", "--data", Path("data")});
+  EXPECT_THAT(one.out, AllOf(HasSubstr("3.1.1"), HasSubstr("ask: "), Not(HasSubstr("3.1.2"))));
+}
+
 TEST_F(Cli, ReadingNeedsNoServerAndKnowsWhatItDoesNotHave) {
   EXPECT_EQ(Evaluate({Write("card.yaml", kGoodCard)}).exit, kDone);
   const Outcome get = Run({"readiness", "get", "c-1", "--data", Path("data")});
@@ -291,6 +354,46 @@ TEST_F(Cli, TheCandidatesAnswerNamesNoRaterAndNoQuestion) {
   EXPECT_THAT(page, HasSubstr("What to try next"));
   EXPECT_THAT(page, Not(HasSubstr("A good answer contains")));
   for (const std::string& text : {outcome.out, page}) EXPECT_THAT(text, Not(HasSubstr("r-jonas")));
+}
+
+TEST_F(Cli, WhatIsWrongWithAScorecardIsNotForTheCandidate) {
+  // Named after its rater, with evidence that says nothing, and contradicted by the code.
+  std::string card = Changed("r-7", "r-jonas");
+  for (const char* id : {"3.2", "3.3", "4.1", "4.2", "4.3"}) {
+    absl::StrAppend(&card, "  - {competency: \"", id, "\", rating: 3, evidence: \"good\"}\n");
+  }
+  card +=
+      "behaviours:\n  - {id: \"6.1.1\", observed: present, evidence: \"Showed how a profile is read\"}\n"
+      "  - {id: \"6.2.3\", observed: contradicted, evidence: \"Knew of no pool anywhere in the service\"}\n"
+      "  - {id: \"3.1.1\", observed: contradicted, evidence: \"Had never bounded a queue\"}\n";
+  const std::string file = Write("card-by-r-jonas.yaml", card);
+  const std::vector<std::string> inputs = {absl::StrCat(kSample, "/repository"), file};
+  const v1::EvaluationReport whole = Report(inputs);
+  const auto is_remark = [&](const v1::Finding& finding) { return finding.file() == "card-by-r-jonas.yaml"; };
+  ASSERT_TRUE(std::any_of(whole.findings().begin(), whole.findings().end(), is_remark));
+  const bool rated_line =
+      std::any_of(whole.evidence().begin(), whole.evidence().end(), [](const v1::Evidence& evidence) {
+        return evidence.kind() == v1::Evidence::RATING && evidence.file() == "card-by-r-jonas.yaml" &&
+               evidence.line() == 7;
+      });
+  EXPECT_TRUE(rated_line);
+
+  std::vector<std::string> for_candidate = inputs;
+  for (const char* more : {"--audience", "candidate", "--report"}) for_candidate.push_back(more);
+  for_candidate.push_back(Path("page.html"));
+  for_candidate.push_back("--sarif");
+  for_candidate.push_back(Path("f.sarif"));
+  const Outcome terminal = Evaluate(for_candidate);
+  EXPECT_EQ(terminal.exit, kDone) << terminal.err;
+  for_candidate.push_back("--json");
+  const Outcome json = Evaluate(for_candidate);
+  for (const std::string& text :
+       {terminal.out, json.out, *ReadFile(Path("page.html"), 16 << 20), *ReadFile(Path("f.sarif"), 16 << 20)}) {
+    EXPECT_GT(text.size(), 500u);
+    EXPECT_THAT(text, Not(HasSubstr("r-jonas")));
+    EXPECT_THAT(text, Not(HasSubstr("too short to weigh")));
+    EXPECT_THAT(text, Not(HasSubstr("one impression")));
+  }
 }
 
 TEST_F(Cli, WritesSarifAndPageBesideTheAnswer) {

@@ -62,20 +62,20 @@ class CommandLine : public ::testing::Test {
   // A repository whose plugin does `what`.
   std::string Repository(const std::string& what) { return Path(Write(absl::StrCat(what, "/do"), what)); }
 
-  // A command on the server of this test that must succeed; its answer.
+  // A command on the server of this test, and its answer.
   template <typename Message>
-  Message Ask(std::vector<std::string> arguments) {
+  Message Ask(std::vector<std::string> arguments, int exit_code = kDone) {
     arguments.insert(arguments.end(), {"--data", data(), "--json"});
     const CommandResult result = RunAssay(arguments);
-    EXPECT_EQ(result.exit_code, kDone) << result.out << result.err;
+    EXPECT_EQ(result.exit_code, exit_code) << result.out << result.err;
     Message message;
     EXPECT_THAT(rpc::FromJson(result.out, &message), testing::IsOk()) << result.out;
     return message;
   }
-  Submission Submit(const std::string& path, const std::string& candidate, bool wait) {
+  Submission Submit(const std::string& path, const std::string& candidate, bool wait, int exit_code = kDone) {
     std::vector<std::string> arguments = {"submit", path, "--candidate", candidate};
     if (wait) arguments.push_back("--wait");
-    const auto answer = Ask<v1::ListSubmissionsResponse>(arguments);
+    const auto answer = Ask<v1::ListSubmissionsResponse>(arguments, exit_code);
     EXPECT_EQ(answer.submissions_size(), 1);
     return answer.submissions_size() == 1 ? answer.submissions(0) : Submission();
   }
@@ -111,11 +111,32 @@ TEST_F(CommandLine, SubmittingInOneTerminalIsWatchedInAnother) {
   EXPECT_THAT(watch->Finish().out, HasSubstr(id));
 }
 
+TEST_F(CommandLine, WaitingSaysHowEachEnded) {
+  StartServer();
+  const auto wait = [&](const std::string& path) {
+    return RunAssay({"submit", path, "--candidate", "c-1", "--wait", "--data", data()});
+  };
+  const CommandResult good = wait(Repository("well"));
+  EXPECT_EQ(good.exit_code, kDone) << good.err;
+  // The analysis has a result; that a load test is not installed here is said.
+  EXPECT_THAT(good.out, ContainsRegex("[a-z2-7]{26}  COMPLETED_PARTIAL: no plugin for load_test"));
+
+  const CommandResult parked = wait(Repository("abort"));
+  EXPECT_EQ(parked.exit_code, kUnavailable) << parked.err;
+  EXPECT_THAT(parked.out, HasSubstr("COMPLETED_PARTIAL: "));
+  EXPECT_THAT(parked.err, AllOf(ContainsRegex("^error: .*abort: COMPLETED_PARTIAL: "), HasSubstr("submissions rerun")));
+
+  const CommandResult bad = wait(Repository("fault"));
+  EXPECT_EQ(bad.exit_code, kBadInput) << bad.err;
+  EXPECT_THAT(bad.out, HasSubstr(": nothing in it can be analysed"));
+  EXPECT_THAT(bad.err, ContainsRegex("^error: fault: nothing in it can be analysed; .+\n$"));
+}
+
 class BadPlugin : public CommandLine, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(BadPlugin, CostsItsAttemptsEndsVisiblyUnscoredAndTheNextSubmissionIsServed) {
   StartServer();
-  const Submission ended = Submit(Repository(GetParam()), "c-1", /*wait=*/true);
+  const Submission ended = Submit(Repository(GetParam()), "c-1", /*wait=*/true, kUnavailable);
   const Evaluation analysis = Analysis(Get("c-1", ended.id()));
   EXPECT_EQ(analysis.state(), Evaluation::PARKED);
   EXPECT_EQ(analysis.fault_domain(), Evaluation::PLUGIN);

@@ -36,6 +36,7 @@ absl::Status Delete(const Globals& globals, const std::string& candidate) {
 void AddCandidates(CLI::App& app, Globals& globals, Action& action) {
   auto candidate = std::make_shared<std::string>();
   CLI::App* parent = app.add_subcommand("candidates", "The people under assessment");
+  parent->footer("Example: assay candidates delete c-1");
   parent->require_subcommand(1);
   CLI::App* command = parent->add_subcommand("delete", "Erase a candidate: submissions, evidence, readiness");
   command->footer("Example: assay candidates delete c-1");

@@ -2,7 +2,6 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -55,36 +54,18 @@ absl::StatusOr<std::vector<SubmissionInput>> ReadInputs(const EvaluateOptions& o
   return inputs;
 }
 
-// A submission of this call that could not be evaluated at all, through a fault of its own, is bad input.
-absl::Status RefusedInput(const v1::EvaluationReport& report, const std::set<std::string>& submitted) {
-  for (const auto& submission : report.submissions()) {
-    if (submitted.count(submission.id()) == 0 || submission.state() != v1::Submission::FAILED) continue;
-    std::string why = submission.reason();
-    for (const auto& evaluation : report.evaluations()) {
-      if (evaluation.submission() == submission.id() && evaluation.fault_domain() == v1::Evaluation::SUBMISSION &&
-          why.empty()) {
-        why = evaluation.reason();
-      }
-    }
-    return absl::InvalidArgumentError(absl::StrCat(Printable(submission.origin()), ": ", Printable(why)));
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<int> Evaluate(const Globals& globals, const EvaluateOptions& options) {
   ASSAY_RETURN_IF_ERROR(CheckReportFiles(options.report));
   ASSAY_ASSIGN_OR_RETURN(std::vector<SubmissionInput> inputs, ReadInputs(options));
   ProgressLine progress;
   progress.Show("starting");
   ASSAY_ASSIGN_OR_RETURN(auto connection, Connection::ToDataFolder(globals));
-  std::set<std::string> submitted;
   std::string read_token;
   std::vector<AcceptedSubmission> accepted;
   for (SubmissionInput& input : inputs) {
     progress.Show(absl::StrCat("sending ", Printable(input.path)));
     ASSAY_RETURN_IF_ERROR(Upload(*connection, options.input, input));
     ASSAY_ASSIGN_OR_RETURN(AcceptedSubmission one, Submit(*connection, input, NewRequestId()));
-    submitted.insert(one.id);
     read_token = one.read_token;
     accepted.push_back(std::move(one));
   }
@@ -95,14 +76,13 @@ absl::StatusOr<int> Evaluate(const Globals& globals, const EvaluateOptions& opti
   progress.Clear();
   ASSAY_ASSIGN_OR_RETURN(const v1::EvaluationReport report,
                          FetchReport(*connection, candidate, assessment, read_token, options.report));
-  ASSAY_RETURN_IF_ERROR(RefusedInput(report, submitted));
+  ASSAY_RETURN_IF_ERROR(RefusedInput(accepted));
   ASSAY_RETURN_IF_ERROR(WriteReportFiles(report, options.report));
   if (globals.json) {
     ASSAY_RETURN_IF_ERROR(PrintJson(report));
   } else {
     const NextCommands next = CommandsToGoOnWith(report, globals, options.report);
-    std::cout << RenderReport(report, next, DetectStyle(),
-                              {.for_candidate = options.report.for_candidate(), .quick = options.quick})
+    std::cout << RenderReport(report, next, DetectStyle(), {.for_candidate = options.report.for_candidate()})
               << std::flush;
   }
   const bool required = !options.require.empty();

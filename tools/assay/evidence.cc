@@ -45,6 +45,7 @@ absl::Status Get(const Globals& globals, const EvidenceOptions& options) {
 void AddEvidence(CLI::App& app, Globals& globals, Action& action) {
   auto options = std::make_shared<EvidenceOptions>();
   CLI::App* parent = app.add_subcommand("evidence", "The bytes a verdict rests on");
+  parent->footer("Example: assay evidence get c-1 sha256:…");
   parent->require_subcommand(1);
   CLI::App* command = parent->add_subcommand("get", "Write them to standard output");
   command->footer("Example: assay evidence get c-1 sha256:…");

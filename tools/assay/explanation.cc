@@ -98,7 +98,7 @@ class Explanation {
     const std::string state = behaviour.state() == v1::Observation::OBSERVED
                                   ? absl::StrFormat("%.1f (%.1f..%.1f)", behaviour.score(), behaviour.interval().low(),
                                                     behaviour.interval().high())
-                                  : InWords(behaviour.state());
+                                  : WhyUnseen(behaviour);
     out_ += Wrap(absl::StrCat(Printable(behaviour.text()), " ", state), style_.width,
                  absl::StrCat("    ", behaviour.id(), "  "));
     for (const v1::Observation* observation : by_behaviour_[behaviour.id()]) RenderObservation(*observation);
@@ -167,7 +167,7 @@ class Explanation {
 
   void RenderQuote(const v1::Evidence& item) {
     const std::string who = Printable(item.rater());
-    const std::string where = Printable(item.title());
+    const std::string where = Printable(PlaceInWords(item));
     if (!item.quote().empty()) {
       Line(8, absl::StrCat(who, who.empty() ? "" : ": ", "\"", Printable(item.quote()), "\""));
     }

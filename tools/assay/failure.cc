@@ -26,10 +26,40 @@ google::rpc::Status ToProto(const absl::Status& status) {
   return proto;
 }
 
+// For a message that names nothing itself.
+absl::string_view WhatFailed(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+      return "bad input";
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kAlreadyExists:
+      return "not possible as things stand";
+    case absl::StatusCode::kNotFound:
+      return "not found";
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return "not allowed";
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kDataLoss:
+      return "our own fault";
+    default:
+      return "unavailable";
+  }
+}
+
 absl::string_view WhatToDo(absl::StatusCode code) {
   switch (code) {
-    case absl::StatusCode::kUnavailable:
-      return "try again; the same --request-id never counts twice";
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+      return "mend it and try again; --help of the command has an example";
+    case absl::StatusCode::kFailedPrecondition:
+      return "settle that first, then try again";
+    case absl::StatusCode::kAlreadyExists:
+      return "use another name or --request-id";
+    case absl::StatusCode::kNotFound:
+      return "check how it is spelled; \"assay submissions list\" and \"assay frameworks list\" show what there is";
     case absl::StatusCode::kResourceExhausted:
       return "try again later or ask for less";
     case absl::StatusCode::kUnauthenticated:
@@ -40,7 +70,7 @@ absl::string_view WhatToDo(absl::StatusCode code) {
     case absl::StatusCode::kDataLoss:
       return "this is a fault of Assay, not of what was submitted";
     default:
-      return "";
+      return "try again; the same --request-id never counts twice";
   }
 }
 
@@ -50,6 +80,15 @@ std::string OneLine(absl::string_view text) {
     if (c == '\n' || c == '\r') c = ' ';
   }
   return line;
+}
+
+// What is said where, why and what to do about it: what the message leaves out is added by the code.
+std::string ErrorLine(absl::string_view message, absl::StatusCode code) {
+  std::string line = "error: ";
+  if (!absl::StrContains(message, ": ")) absl::StrAppend(&line, WhatFailed(code), ": ");
+  absl::StrAppend(&line, OneLine(message));
+  if (!absl::StrContains(message, "; ")) absl::StrAppend(&line, "; ", WhatToDo(code));
+  return line + "\n";
 }
 
 }  // namespace
@@ -85,14 +124,10 @@ std::string ErrorLines(const absl::Status& status) {
     google::rpc::BadRequest bad_request;
     if (!detail.UnpackTo(&bad_request)) continue;
     for (const auto& violation : bad_request.field_violations()) {
-      absl::StrAppend(&lines, "error: ", OneLine(violation.field()), ": ", OneLine(violation.description()), "\n");
+      lines += ErrorLine(absl::StrCat(violation.field(), ": ", violation.description()), status.code());
     }
   }
-  if (!lines.empty()) return lines;
-  lines = absl::StrCat("error: ", OneLine(status.message()));
-  const absl::string_view advice = WhatToDo(status.code());
-  if (!advice.empty() && !absl::StrContains(status.message(), ';')) absl::StrAppend(&lines, "; ", advice);
-  return lines + "\n";
+  return lines.empty() ? ErrorLine(status.message(), status.code()) : lines;
 }
 
 std::string ErrorJson(const absl::Status& status) {

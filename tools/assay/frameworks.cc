@@ -14,6 +14,7 @@
 #include "services/common/base/status_macros.h"
 #include "tools/assay/connection.h"
 #include "tools/assay/failure.h"
+#include "tools/assay/framework_text.h"
 #include "tools/assay/globals.h"
 #include "tools/assay/output.h"
 #include "tools/assay/terminal_report.h"
@@ -50,17 +51,6 @@ absl::Status List(const Globals& globals, const FrameworksOptions&) {
   return absl::OkStatus();
 }
 
-void PrintCompetency(const v1::Competency& competency) {
-  std::cout << "  " << competency.id() << " " << competency.name() << "\n      " << competency.summary() << "\n";
-  for (const auto& anchor : competency.anchors())
-    std::cout << "      " << anchor.level() << "  " << anchor.text() << "\n";
-  for (const auto& behaviour : competency.behaviours()) {
-    std::cout << "    " << behaviour.id() << " " << behaviour.text() << "\n";
-    if (!behaviour.look_for().empty()) std::cout << "        look for: " << behaviour.look_for() << "\n";
-    if (!behaviour.ask().empty()) std::cout << "        ask: " << behaviour.ask() << "\n";
-  }
-}
-
 absl::Status Show(const Globals& globals, const FrameworksOptions& options) {
   ASSAY_ASSIGN_OR_RETURN(auto connection, Connect(globals));
   auto stub = v1::FrameworkService::NewStub(connection->channel());
@@ -72,24 +62,14 @@ absl::Status Show(const Globals& globals, const FrameworksOptions& options) {
   ASSAY_RETURN_IF_ERROR(FromGrpc(stub->GetFramework(&context, request, &response)));
   if (globals.json) return PrintJson(response);
   const v1::Framework& framework = response.framework();
-  std::cout << framework.id() << "@" << framework.version() << "  " << framework.title() << "\n"
-            << response.digest() << "\n\n";
-  bool found = options.id.empty();
-  for (const auto& area : framework.areas()) {
-    if (!options.id.empty() && options.id != area.id() && !absl::StartsWith(options.id, area.id() + ".")) continue;
-    std::cout << area.id() << " " << area.name() << "\n";
-    for (const auto& competency : area.competencies()) {
-      const bool wanted = options.id.empty() || options.id == area.id() || options.id == competency.id() ||
-                          absl::StartsWith(options.id, competency.id() + ".");
-      if (!wanted) continue;
-      found = true;
-      PrintCompetency(competency);
-    }
-  }
-  if (!found) {
+  const std::string text = RenderFramework(framework, options.id, DetectStyle());
+  if (text.empty()) {
     return absl::NotFoundError(absl::StrCat("id: ", options.id, ": no such area, competency or behaviour in ",
                                             framework.id(), "@", framework.version()));
   }
+  std::cout << framework.id() << "@" << framework.version() << "  " << framework.title() << "\n"
+            << response.digest() << "\n\n"
+            << text << std::flush;
   return absl::OkStatus();
 }
 
@@ -157,10 +137,12 @@ CLI::App* AddVerb(CLI::App* parent, const char* name, const char* description, c
 void AddFrameworks(CLI::App& app, Globals& globals, Action& action) {
   auto options = std::make_shared<FrameworksOptions>();
   CLI::App* parent = app.add_subcommand("frameworks", "What readiness is measured against");
+  parent->footer("Example: assay frameworks show senior-express-engineer@1 3.1");
   parent->require_subcommand(1);
   AddVerb(parent, "list", "The frameworks of this server", "assay frameworks list", globals, action, options, List);
-  CLI::App* show = AddVerb(parent, "show", "Areas, competencies with their levels, behaviours, and what to ask",
-                           "assay frameworks show senior-express-engineer@1 3.1", globals, action, options, Show);
+  CLI::App* show = AddVerb(
+      parent, "show", "Areas, competencies with their levels, behaviours and what to ask; profiles, gates, answers",
+      "assay frameworks show senior-express-engineer@1 3.1", globals, action, options, Show);
   show->add_option("FRAMEWORK", options->name, "id@version, id, or digest")->required();
   show->add_option("ID", options->id, "Only this area, competency or behaviour");
   CLI::App* validate = parent->add_subcommand("validate", "Everything that is wrong with a framework's files");

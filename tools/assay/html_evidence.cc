@@ -150,7 +150,7 @@ std::string PeopleHtml(const v1::EvaluationReport& report) {
                       "</blockquote><figcaption>", head,
                       item.rater().empty() ? "" : absl::StrCat(" by ", HtmlEscape(item.rater())),
                       observation.unscored() ? " <span class=\"tag\">shown, not counted</span>" : "",
-                      " <span class=\"quiet\">", HtmlEscape(item.title()), "</span></figcaption></figure>\n");
+                      " <span class=\"quiet\">", HtmlEscape(PlaceInWords(item)), "</span></figcaption></figure>\n");
     }
   }
   return out.empty() ? "" : absl::StrCat("<div class=\"quotes\">", out, "</div>");

@@ -8,22 +8,10 @@
 #include "tools/assay/html_charts.h"
 #include "tools/assay/html_sections.h"
 #include "tools/assay/html_text.h"
+#include "tools/assay/report_lead.h"
 
 namespace assay::cli {
 namespace {
-
-const char* InWords(v1::Observation::State state) {
-  switch (state) {
-    case v1::Observation::OBSERVED:
-      return "";
-    case v1::Observation::NOT_OBSERVABLE:
-      return "not observable here";
-    case v1::Observation::NOT_ASKED:
-      return "not asked for";
-    default:
-      return "not observed yet";
-  }
-}
 
 std::string BehaviourRow(const v1::BehaviourReadiness& behaviour) {
   const bool observed = behaviour.state() == v1::Observation::OBSERVED;
@@ -36,7 +24,7 @@ std::string BehaviourRow(const v1::BehaviourReadiness& behaviour) {
   absl::StrAppend(&out, "</td><td class=\"n\">",
                   observed ? absl::StrFormat("%.1f <span class=\"quiet\">%.1f–%.1f</span>", behaviour.score(),
                                              behaviour.interval().low(), behaviour.interval().high())
-                           : absl::StrCat("<span class=\"quiet\">", InWords(behaviour.state()), "</span>"),
+                           : absl::StrCat("<span class=\"quiet\">", WhyUnseen(behaviour), "</span>"),
                   "</td></tr>");
   return out;
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <csignal>
-#include <iostream>
 #include <string>
+#include <string_view>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "tools/assay/failure.h"
 #include "tools/assay/globals.h"
 
@@ -51,7 +54,10 @@ int Main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    std::cerr << "error: usage: " << error.what() << "; see " << CommandMeant(app) << " --help\n";
+    const absl::Status usage =
+        absl::InvalidArgumentError(absl::StrCat("usage: ", error.what(), "; see ", CommandMeant(app), " --help"));
+    // Parsing stopped where it failed, which may be before --json.
+    ReportFailure(usage, std::find(argv, argv + argc, std::string_view("--json")) != argv + argc);
     return kWrongUsage;
   }
   return action();

@@ -121,6 +121,7 @@ CLI::App* AddVerb(CLI::App* parent, const char* name, const char* description, c
 void AddReadiness(CLI::App& app, Globals& globals, Action& action) {
   auto options = std::make_shared<ReadinessOptions>();
   CLI::App* parent = app.add_subcommand("readiness", "How ready a candidate is, and why");
+  parent->footer("Example: assay readiness explain c-1 3.1");
   parent->require_subcommand(1);
   CLI::App* get =
       AddVerb(parent, "get", "Status, areas, competencies and gates; with --report the whole answer as a page",

@@ -116,7 +116,10 @@ void AddPersonsWords(const v1::EvaluationReport& report, const EvidenceByDigest&
         entry.kind = LeadEntry::Kind::kHandedIn;
         entry.statement = found->second->title();
       }
-      entry.file = kind == v1::Evidence::RATING ? found->second->title() : "";
+      if (kind == v1::Evidence::RATING) {
+        entry.file = found->second->file();
+        entry.line = found->second->line();
+      }
       lead.entries.push_back(std::move(entry));
     }
   }
@@ -184,6 +187,25 @@ std::string CriteriaInWords(const std::vector<std::string>& criteria) {
 
 std::string PlaceOf(const std::string& file, uint32_t line) {
   return file.empty() || line == 0 ? file : absl::StrCat(file, ":", line);
+}
+
+std::string PlaceInWords(const v1::Evidence& evidence) {
+  const std::string place = PlaceOf(evidence.file(), evidence.line());
+  if (place.empty() || evidence.title() == evidence.file()) return place.empty() ? evidence.title() : place;
+  return evidence.title().empty() ? place : absl::StrCat(evidence.title(), ", ", place);
+}
+
+std::string WhyUnseen(const v1::BehaviourReadiness& behaviour) {
+  switch (behaviour.state()) {
+    case v1::Observation::OBSERVED:
+      return "";
+    case v1::Observation::NOT_OBSERVABLE:
+      return "not observable here";
+    case v1::Observation::NOT_ASKED:
+      return "not asked for";
+    default:
+      return behaviour.needs_person() ? "needs a person" : "not observed yet";
+  }
 }
 
 std::string FirstLine(const std::string& text) {

@@ -55,6 +55,12 @@ std::vector<Limit> WithoutResult(const v1::EvaluationReport& report);
 // "file:line", or the file alone.
 std::string PlaceOf(const std::string& file, uint32_t line);
 
+// Of a rating or an item of a portfolio: what it is called and where it stands in its author's document.
+std::string PlaceInWords(const v1::Evidence& evidence);
+
+// Why nothing was seen of a behaviour, in words; empty when something was.
+std::string WhyUnseen(const v1::BehaviourReadiness& behaviour);
+
 // The first line of `text` with something in it, without the blanks around.
 std::string FirstLine(const std::string& text);
 

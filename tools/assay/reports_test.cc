@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "tools/assay/explanation.h"
+#include "tools/assay/framework_text.h"
 #include "tools/assay/html_report.h"
 #include "tools/assay/load_run.h"
 #include "tools/assay/report_lead.h"
@@ -302,6 +303,24 @@ TEST(Sarif, NamesFileLineAndRule) {
   EXPECT_EQ(location["region"]["startLine"], 44);
 }
 
+TEST(Sarif, HoldsFindingsOfRepositoriesOnlyAndTheVersionThatFoundThem) {
+  v1::EvaluationReport report = SampleReport();
+  const auto add = [&report](const char* id, v1::Submission::Kind kind) {
+    v1::Submission* submission = report.add_submissions();
+    submission->set_id(id);
+    submission->set_kind(kind);
+    v1::Finding* finding = report.add_findings();
+    finding->set_check(absl::StrCat("of ", id));
+    finding->set_submission(id);
+  };
+  add("repository", v1::Submission::REPOSITORY);
+  add("card", v1::Submission::SCORECARD);
+  const std::string text = RenderSarif(report);
+  EXPECT_THAT(text, AllOf(HasSubstr("of repository"), Not(HasSubstr("of card"))));
+  const auto driver = nlohmann::json::parse(text)["runs"][0]["tool"]["driver"];
+  EXPECT_EQ(driver["semanticVersion"], ASSAY_VERSION);
+}
+
 TEST(Sarif, LeavesOutWhatTheCandidateWasGiven) {
   v1::EvaluationReport report = SampleReport();
   report.mutable_findings(0)->set_authorship(v1::GIVEN);
@@ -389,6 +408,63 @@ TEST(Wording, NoAccusingWordReachesAReader) {
       RenderReport(SampleReport(), {}, Plain()), RenderHtml(SampleReport()), RenderExplanation(response, Plain())));
   for (const char* word : {"refuted", "lied", "hostile", "boilerplate", "theatre", "fake", "junk"}) {
     EXPECT_THAT(all, Not(HasSubstr(word)));
+  }
+}
+
+v1::Framework SmallFramework() {
+  v1::Framework framework;
+  auto* area = framework.add_areas();
+  area->set_id("3");
+  area->set_name("Scalability");
+  for (const char* id : {"3.1", "3.2"}) {
+    auto* competency = area->add_competencies();
+    competency->set_id(id);
+    competency->set_name(absl::StrCat("Competency ", id));
+    competency->set_weight(2);
+    auto* behaviour = competency->add_behaviours();
+    behaviour->set_id(absl::StrCat(id, ".1"));
+    behaviour->set_text("Sheds load");
+    behaviour->set_observability(v1::Behaviour::STRONG);
+    behaviour->set_ask("What is refused first?");
+  }
+  auto* mapping = framework.add_criteria();
+  mapping->set_criterion("load.shedding");
+  mapping->set_method(v1::Observation::CODE);
+  mapping->set_strength(0.7);
+  mapping->add_behaviours("3.1.1");
+  auto* profile = framework.add_profiles();
+  profile->set_id("promotion");
+  profile->set_minimum_coverage(0.5);
+  (*profile->mutable_competency_weights())["3.1"] = 2;
+  (*profile->mutable_competency_weights())["3.2"] = 1;
+  auto* gate = profile->add_gates();
+  gate->set_id("scalability");
+  gate->set_rule("Seen by two interviewers.");
+  gate->add_members("3.1");
+  auto* answer = framework.add_faq();
+  answer->set_id("4");
+  answer->set_question("What of scaling?");
+  answer->set_guidance("Ask for numbers.");
+  answer->add_covered_by("3.1");
+  return framework;
+}
+
+TEST(FrameworkText, ShowsWeightsCriteriaProfilesGatesAndAnswers) {
+  EXPECT_THAT(RenderFramework(SmallFramework(), "", Plain()),
+              AllOf(HasSubstr("3.1 Competency 3.1  weight 2 in its area"), HasSubstr("a machine can see it"),
+                    HasSubstr("seen by load.shedding (code, strength 0.7)"), HasSubstr("ask: What is refused first?"),
+                    HasSubstr("promotion: evidence on 50 % of the behaviours"),
+                    HasSubstr("gate scalability (3.1 at 0): Seen by two interviewers."),
+                    HasSubstr("weights: 3.1: 2; all others 1"), HasSubstr("4 What of scaling?"),
+                    HasSubstr("Ask for numbers."), HasSubstr("see 3.1")));
+}
+
+TEST(FrameworkText, ShowsOnlyWhatWasAskedFor) {
+  EXPECT_THAT(RenderFramework(SmallFramework(), "3.1", Plain()),
+              AllOf(HasSubstr("3.1.1"), Not(HasSubstr("3.2")), Not(HasSubstr("Profiles"))));
+  EXPECT_THAT(RenderFramework(SmallFramework(), "3.2.1", Plain()), AllOf(HasSubstr("3.2.1"), Not(HasSubstr("3.1"))));
+  for (const char* id : {"9", "3.9", "3.1.9", "3.1.1.1"}) {
+    EXPECT_EQ(RenderFramework(SmallFramework(), id, Plain()), "") << id;
   }
 }
 

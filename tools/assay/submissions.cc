@@ -207,6 +207,7 @@ CLI::App* AddVerb(CLI::App* parent, const char* name, const char* description, c
 void AddSubmissions(CLI::App& app, Globals& globals, Action& action) {
   auto options = std::make_shared<SubmissionsOptions>();
   CLI::App* parent = app.add_subcommand("submissions", "List, follow and change what was submitted");
+  parent->footer("Example: assay submissions list --candidate c-1");
   parent->require_subcommand(1);
   CLI::App* list = AddVerb(parent, "list", "What was submitted, newest first", "assay submissions list --candidate c-1",
                            globals, action, options, List);

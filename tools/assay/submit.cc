@@ -27,6 +27,18 @@ struct SubmitOptions {
   bool wait = false;
 };
 
+// Says how each ended. With JSON the list that was printed tells it, and the exit code alone follows.
+ExitCode TellEnds(const std::vector<AcceptedSubmission>& accepted, bool json) {
+  for (const auto& one : accepted) {
+    if (!json) std::cout << one.id << "  " << EndInWords(one.submission) << "\n";
+  }
+  std::cout << std::flush;
+  absl::Status status = RefusedInput(accepted);
+  if (status.ok()) status = LeftUnevaluated(accepted);
+  if (status.ok()) return kDone;
+  return json ? ExitCodeOf(status) : ReportFailure(status, json);
+}
+
 absl::StatusOr<int> SubmitAll(const Globals& globals, const SubmitOptions& options) {
   if (!options.request_id.empty() && options.paths.size() > 1) {
     return absl::InvalidArgumentError(
@@ -61,7 +73,7 @@ absl::StatusOr<int> SubmitAll(const Globals& globals, const SubmitOptions& optio
     for (const auto& one : accepted) *list.add_submissions() = one.submission;
     ASSAY_RETURN_IF_ERROR(PrintJson(list));
   }
-  return kDone;
+  return options.wait ? TellEnds(accepted, globals.json) : kDone;
 }
 
 }  // namespace
@@ -80,7 +92,7 @@ void AddSubmit(CLI::App& app, Globals& globals, Action& action) {
       ->check(CLI::IsMember({"repository", "scorecard", "portfolio", "outcome", "decision", "task"}));
   command->add_option("--base", options->input.base, "What the candidate was given");
   command->add_flag("--quick", options->quick, "The quick profile of evaluators that have one");
-  command->add_flag("--wait", options->wait, "Return when everything was evaluated");
+  command->add_flag("--wait", options->wait, "Return when everything was evaluated, and say how each ended");
   AddConnectionOptions(*command, globals);
   command->callback([&globals, &action, options] {
     action = [&globals, options]() -> int {

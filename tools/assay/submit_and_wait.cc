@@ -38,6 +38,40 @@ std::string Summary(const v1::SubmissionUpdate& update) {
   return text;
 }
 
+// The submission's own reason, else that of the first evaluation in that state.
+std::string ReasonOf(const v1::Submission& submission, v1::Evaluation::State state) {
+  if (!submission.reason().empty()) return submission.reason();
+  for (const auto& evaluation : submission.evaluations()) {
+    if (evaluation.state() == state && !evaluation.reason().empty()) return evaluation.reason();
+  }
+  return "";
+}
+
+bool HasResult(const v1::Submission& submission) {
+  for (const auto& evaluation : submission.evaluations()) {
+    if (evaluation.state() == v1::Evaluation::SUCCEEDED) return true;
+  }
+  return false;
+}
+
+// Whether it ended without any result.
+bool EndedInNothing(const v1::Submission& submission) {
+  const bool ended =
+      submission.state() == v1::Submission::FAILED || submission.state() == v1::Submission::COMPLETED_PARTIAL;
+  return ended && !HasResult(submission);
+}
+
+// Whether it ended without any result through a fault of its own.
+bool IsAtFault(const v1::Submission& submission) {
+  if (!EndedInNothing(submission)) return false;
+  for (const auto& evaluation : submission.evaluations()) {
+    if (evaluation.state() == v1::Evaluation::FAILED && evaluation.fault_domain() == v1::Evaluation::SUBMISSION) {
+      return true;
+    }
+  }
+  return submission.evaluations().empty();
+}
+
 }  // namespace
 
 absl::StatusOr<AcceptedSubmission> Submit(const Connection& connection, const SubmissionInput& input,
@@ -55,7 +89,7 @@ absl::StatusOr<AcceptedSubmission> Submit(const Connection& connection, const Su
     v1::CreateSubmissionResponse response;
     status = FromGrpc(stub->CreateSubmission(&context, request, &response));
     if (status.ok()) {
-      return AcceptedSubmission{response.submission().id(), response.read_token(), response.submission()};
+      return AcceptedSubmission{response.submission().id(), response.read_token(), response.submission(), input.path};
     }
   } while (retry.WaitForNext(status));
   return WithLines(status, input);
@@ -84,6 +118,37 @@ absl::Status Watch(const Connection& connection, v1::WatchSubmissionsRequest req
     Pause(delay);
     delay = std::min(delay * 2, kLongestDelay);
   }
+}
+
+std::string EndInWords(const v1::Submission& submission) {
+  std::string words = v1::Submission::State_Name(submission.state());
+  const std::string reason =
+      ReasonOf(submission, IsAtFault(submission) ? v1::Evaluation::FAILED : v1::Evaluation::PARKED);
+  if (!reason.empty()) absl::StrAppend(&words, ": ", Printable(reason));
+  return words;
+}
+
+absl::Status RefusedInput(const std::vector<AcceptedSubmission>& submissions) {
+  for (const AcceptedSubmission& one : submissions) {
+    if (!IsAtFault(one.submission)) continue;
+    return absl::InvalidArgumentError(absl::StrCat(Printable(one.submission.origin()), ": ",
+                                                   Printable(ReasonOf(one.submission, v1::Evaluation::FAILED))));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LeftUnevaluated(const std::vector<AcceptedSubmission>& submissions) {
+  for (const AcceptedSubmission& one : submissions) {
+    const v1::Submission::State state = one.submission.state();
+    const bool is_left = state == v1::Submission::CANCELLED || state == v1::Submission::EXPIRED ||
+                         state == v1::Submission::REJECTED_QUOTA || state == v1::Submission::ERASED ||
+                         (EndedInNothing(one.submission) && !IsAtFault(one.submission));
+    if (!is_left) continue;
+    return absl::UnavailableError(absl::StrCat(
+        Printable(one.path), ": ", EndInWords(one.submission),
+        "; it stays recorded, \"assay submissions get\" shows each step and \"assay submissions rerun\" tries again"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status WaitForEnd(const Connection& connection, const std::string& candidate,

@@ -266,6 +266,15 @@ std::string RenderCounts(const v1::EvaluationReport& report) {
   return absl::StrJoin(parts, ", ");
 }
 
+// Whether the service was tried in the quick profile.
+bool WasQuick(const v1::EvaluationReport& report) {
+  const auto& submissions = report.submissions();
+  return std::any_of(submissions.begin(), submissions.end(), [](const v1::Submission& submission) {
+    return submission.quick() && submission.kind() == v1::Submission::REPOSITORY &&
+           submission.superseded_by().empty() && !submission.withdrawn();
+  });
+}
+
 }  // namespace
 
 std::string StatusInWords(v1::Readiness::Status status) {
@@ -301,9 +310,10 @@ std::string RenderReport(const v1::EvaluationReport& report, const NextCommands&
   section(view.for_candidate ? RenderTips(report, paint, style) : RenderNextEvidence(report.readiness(), paint, style));
   section(RenderLimits("No result", WithoutResult(report), paint, style));
   section(RenderLimits("Not observable here", NotObservableHere(report), paint, style));
-  if (view.quick) {
+  if (WasQuick(report)) {
     out += Wrap(
-        "With --quick load steps take 2 s in place of 12, uploads at SIGTERM at most 2 s in place of 5, bad input "
+        "In the quick profile load steps take 2 s in place of 12, uploads at SIGTERM at most 2 s in place of 5, bad "
+        "input "
         "comes a few times "
         "each, and nothing is tried twice.",
         style.width, "");

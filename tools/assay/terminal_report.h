@@ -29,8 +29,6 @@ NextCommands CommandsAfter(const v1::EvaluationReport& report, const NextOptions
 struct ReportView {
   // What to try next in place of what an interviewer would do.
   bool for_candidate = false;
-  // The run was a quick one: the answer says what that left out.
-  bool quick = false;
 };
 
 // The answer that fits a screen: what was tried and what happened, status, areas, gates, what would help next, and the

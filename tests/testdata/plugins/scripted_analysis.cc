@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A plugin whose behaviour is written in the submission: the file "do" holds abort, loop, garbage or wait; without it,
-// the plugin observes one criterion and cites the submission's first file.
+// A plugin whose behaviour is written in the submission: the file "do" holds abort, loop, garbage, wait or fault;
+// without it, the plugin observes one criterion and cites the submission's first file.
 #include <unistd.h>
 
 #include <cstdlib>
@@ -23,6 +23,7 @@ class ScriptedAnalysis final : public sdk::Evaluator {
     if (what == "abort") std::abort();
     if (what == "loop") LoopForEver();
     if (what == "garbage") WriteGarbage();
+    if (what == "fault") return sdk::SubmissionFault("nothing in it can be analysed");
     if (what == "wait") return WaitUntilStopped(evaluation);
     const sdk::Input& file = evaluation.Inputs()[0];
     const auto span = evaluation.Span(file, 1, 1);
