@@ -189,6 +189,13 @@ std::vector<event::v1::ShardReplica> Server::Replicas() const {
     replica.set_epoch(standing.epoch);
     replica.set_applied_offset(standing.applied);
     replica.set_lag_records(shard.lag);
+    const absl::StatusOr<storage::v1::ShardMeta> meta = Meta(index);
+    if (meta.ok() && replica.is_owner()) {
+      for (const auto& [lane, state] : meta->lanes()) {
+        (*replica.mutable_waiting_work())[lane] = state.waiting();
+        (*replica.mutable_outstanding_work())[lane] = state.running();
+      }
+    }
     const absl::Status health = shard.owner->health();
     if (!health.ok()) replica.set_stopped(std::string(health.message()));
   }
