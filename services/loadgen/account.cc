@@ -9,6 +9,8 @@ namespace {
 constexpr size_t kMaxSamples = 256;
 constexpr size_t kMaxSeconds = 3600;
 constexpr int64_t kSecond = 1'000'000'000;
+// A request this young at an action may stand unread in a queue of the kernel, where no server can see it.
+constexpr int64_t kYoung = kSecond / 4;
 
 bool Answered(Outcome outcome) { return outcome == Outcome::kOk || outcome == Outcome::kUnexpectedStatus; }
 
@@ -109,13 +111,18 @@ void Account::CountForActions(const Sent& sent, Outcome outcome, int64_t now_ns)
     const int64_t since = now_ns - action->asked_ns;
     if (sent.taken_ns >= action->asked_ns) {
       ++action->after[static_cast<size_t>(outcome)];
+      ++action->after_by_class[sent.request_class][static_cast<size_t>(outcome)];
       if (outcome == Outcome::kConnectError && action->first_refused_ns < 0) action->first_refused_ns = since;
       continue;
     }
     const bool served = Answered(outcome);
+    if (served) action->last_served_ns = std::max(action->last_served_ns, since);
+    if (sent.taken_ns > action->asked_ns - kYoung) {
+      Count(action->just_sent, served);
+      continue;
+    }
     Count(action->by_class[sent.request_class], served);
     Count(action->by_remaining[RemainingBucket(std::max<int64_t>(0, sent.upload_end_ns - action->asked_ns))], served);
-    if (served) action->last_served_ns = std::max(action->last_served_ns, since);
     if (!served && action->first_lost_ns < 0) action->first_lost_ns = since;
   }
 }

@@ -244,7 +244,7 @@ void Engine::StartOne(const Arrival& arrival) {
   sent.intended_ns = arrival.at_ns;
   sent.upload_end_ns = arrival.at_ns + absl::ToInt64Nanoseconds(request_class.upload);
   sent.taken_ns = SinceBegin();
-  const bool keep = phase_->keep_alive && request_class.read_bytes_per_second == 0;
+  const bool keep = phase_->keep_alive && request_class.keep_alive && request_class.read_bytes_per_second == 0;
   uint32_t slot = keep ? TakeIdle() : kNone;
   if (slot == kNone && free_.empty()) return account_->Dropped(sent);
   account_->TakenUp(sent);

@@ -264,10 +264,11 @@ TEST(Engine, TellsApartWhatWasInFlightAtAnActionAndWhatCameAfter) {
     EXPECT_EQ(write(ends[1], done.data(), done.size()), static_cast<ssize_t>(done.size()));
   });
   const RunResult run = MustRun(MustParse(server, R"({"target": {"port": PORT},
-      "classes": [{"name": "quick"},
+      "classes": [{"name": "quick"}, {"name": "new", "keep_alive": false},
                   {"name": "slow", "method": "POST", "body_fill": {"text": "x", "times": 500}, "upload_seconds": 4}],
-      "phases": [{"name": "p", "seconds": 1.5, "rate": 40, "mix": [{"class": "quick"}, {"class": "slow"}]}],
-      "actions": [{"phase": "p", "at": 0.5, "signal": "TERM"}]})"), ends[0]);
+      "phases": [{"name": "p", "seconds": 2, "rate": 60, "mix": [{"class": "quick"}, {"class": "new"}, {"class": "slow"}]}],
+      "actions": [{"phase": "p", "at": 1, "signal": "TERM"}]})"),
+                                ends[0]);
   controller.join();
   close(ends[0]);
   close(ends[1]);
@@ -275,13 +276,28 @@ TEST(Engine, TellsApartWhatWasInFlightAtAnActionAndWhatCameAfter) {
   const ActionResult& action = run.actions[0];
   EXPECT_TRUE(action.asked);
   EXPECT_GE(action.done_ns, action.asked_ns);
-  // Slow uploads of half a second's starts were under way, all needing over two seconds more, and all were lost.
-  ASSERT_TRUE(action.by_class.contains(1));
-  EXPECT_GE(action.by_class.at(1).in_flight, 10u);
-  EXPECT_EQ(action.by_class.at(1).lost, action.by_class.at(1).in_flight);
-  EXPECT_EQ(action.by_remaining[4].in_flight, action.by_class.at(1).in_flight);
+  // Slow uploads of three quarters of a second's starts were under way, all needing over two seconds more, and all were
+  // lost. What was sent right before the action is told apart.
+  EXPECT_GE(action.just_sent.in_flight, 4u);
+  EXPECT_LE(action.by_class.at(2).in_flight, 16u);
+  ASSERT_TRUE(action.by_class.contains(2));
+  EXPECT_GE(action.by_class.at(2).in_flight, 10u);
+  EXPECT_EQ(action.by_class.at(2).lost, action.by_class.at(2).in_flight);
+  EXPECT_EQ(action.by_remaining[4].in_flight, action.by_class.at(2).in_flight);
   EXPECT_GE(action.after[static_cast<size_t>(Outcome::kConnectError)], 10u);
+  ASSERT_TRUE(action.after_by_class.contains(1));
+  EXPECT_GE(action.after_by_class.at(1)[static_cast<size_t>(Outcome::kConnectError)], 10u);
   EXPECT_GE(action.first_refused_ns, 0);
+}
+
+TEST(Engine, OpensAConnectionForEachRequestOfAClassThatKeepsNone) {
+  Server server(AnswerAtOnce);
+  const RunResult run = MustRun(MustParse(server, R"({"target": {"port": PORT},
+      "classes": [{"name": "kept"}, {"name": "new", "keep_alive": false}],
+      "phases": [{"name": "p", "seconds": 0.2, "rate": 100, "connections": 0, "mix": [{"class": "kept"}, {"class": "new"}]}]})"));
+  EXPECT_EQ(Outcomes(run.phases[0], Outcome::kOk), 20u);
+  EXPECT_GE(run.phases[0].connections_opened, 11u);
+  EXPECT_LT(run.phases[0].connections_opened, 20u);
 }
 
 TEST(Engine, SaysSoWhenNobodyTakesActions) {

@@ -19,7 +19,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr size_t kMaxClasses = 64;
+constexpr size_t kMaxClasses = 256;
 constexpr size_t kMaxPhases = 64;
 constexpr size_t kMaxActions = 16;
 constexpr size_t kMaxDepth = 16;
@@ -145,6 +145,7 @@ RequestClass ReadClass(const Json& value, const std::string& path, const Plan& p
   ReadMessage(fields, plan, status, out);
   out.upload = absl::Seconds(fields.Number("upload_seconds", 0, 60, 0));
   out.read_bytes_per_second = fields.Integer("read_bytes_per_second", 100, 1 << 30, 0);
+  out.keep_alive = fields.Flag("keep_alive", true);
   out.timeout = absl::Seconds(fields.Number("timeout_seconds", 0.01, 120, 5));
   if (out.timeout <= out.upload) fields.Fail("timeout_seconds", "must be longer than upload_seconds");
   ReadExpect(fields, out);

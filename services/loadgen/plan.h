@@ -22,6 +22,8 @@ struct RequestClass {
   absl::Duration upload = absl::ZeroDuration();
   // 0: as fast as it comes.
   uint64_t read_bytes_per_second = 0;
+  // false: each request opens a connection of its own, whatever its phase says.
+  bool keep_alive = true;
   absl::Duration timeout = absl::Seconds(5);
   // Inclusive ranges of statuses that count as right; empty: everything below 500.
   std::vector<std::pair<int, int>> expect;

@@ -87,13 +87,16 @@ struct ActionResult {
   int64_t asked_ns = 0;  // from the phase's first instant
   int64_t done_ns = -1;
   std::string error;  // why it could not be carried out
-  // Sent before it and not complete: by class, and by how long the upload still needed.
+  // Sent less than a quarter of a second before it and not complete.
+  InFlight just_sent;
+  // Sent earlier and not complete: by class, and by how long the upload still needed.
   std::map<uint32_t, InFlight> by_class;
   std::array<InFlight, 6> by_remaining;
   int64_t last_served_ns = -1;  // after asking, of those in flight
   int64_t first_lost_ns = -1;
   // Intended after it.
   std::array<uint64_t, kOutcomes> after{};
+  std::map<uint32_t, std::array<uint64_t, kOutcomes>> after_by_class;
   int64_t first_refused_ns = -1;
 };
 // Upper ends of ActionResult::by_remaining in seconds; the last has none.

@@ -135,6 +135,12 @@ Json ActionJson(const Plan& plan, const ActionResult& result) {
     all.served += counts.served;
     all.lost += counts.lost;
   }
+  Json after_by_class = Json::array();
+  for (const auto& [index, outcomes] : result.after_by_class) {
+    Json entry = OutcomesJson(outcomes);
+    entry["name"] = plan.classes[index].name;
+    after_by_class.push_back(std::move(entry));
+  }
   Json by_remaining = Json::array();
   for (size_t i = 0; i < result.by_remaining.size(); ++i) {
     Json entry = InFlightJson(result.by_remaining[i]);
@@ -148,12 +154,14 @@ Json ActionJson(const Plan& plan, const ActionResult& result) {
           {"done_at_seconds", OptionalSeconds(result.done_ns)},
           {"error", result.error},
           {"in_flight", InFlightJson(all)},
+          {"just_sent", InFlightJson(result.just_sent)},
           {"by_class", std::move(by_class)},
           {"by_remaining", std::move(by_remaining)},
           {"last_served_after_seconds", OptionalSeconds(result.last_served_ns)},
           {"first_lost_after_seconds", OptionalSeconds(result.first_lost_ns)},
           {"first_refused_after_seconds", OptionalSeconds(result.first_refused_ns)},
-          {"after", OutcomesJson(result.after)}};
+          {"after", OutcomesJson(result.after)},
+          {"after_by_class", std::move(after_by_class)}};
 }
 
 std::string Render(const Plan& plan, const RunResult& run, Detail detail) {
