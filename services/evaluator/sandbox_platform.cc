@@ -251,10 +251,17 @@ class SandboxPlatform final : public plugin_host::PlatformCalls {
     auto running = std::make_unique<Running>();
     running->argv.assign(call.argv().begin(), call.argv().end());
     if (running->argv.empty()) return Refused(ASSAY_E_ARGUMENT, "argv: empty");
+    sandbox::LaunchSpec spec = workspace.ServerSpec();
     if (running->argv[0] == "node") running->argv[0] = sandbox::Workspace::kNodePath;
+    if (running->argv[0] == "npm") {
+      if (workspace.npm_directory.empty())
+        return Refused(ASSAY_E_UNSUPPORTED, "npm: not needed by this submission, so not here");
+      running->argv[0] = sandbox::Workspace::kNpmPath;
+      running->argv.insert(running->argv.begin(), sandbox::Workspace::kNodePath);
+      spec.isolation.mounts.push_back({workspace.npm_directory, sandbox::Workspace::kNpmMount});
+    }
     running->node_version = workspace.node_version;
     running->wanted_port = WantedPort(call);
-    sandbox::LaunchSpec spec = workspace.ServerSpec();
     spec.argv = running->argv;
     spec.environment.insert(spec.environment.end(), call.environment().begin(), call.environment().end());
     if (!call.directory().empty()) spec.directory = call.directory();

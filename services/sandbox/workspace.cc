@@ -137,7 +137,9 @@ class CachedWorkspaceMaker final : public WorkspaceMaker {
       failures.push_back(PlatformFailure("node", npm.status()));
       return false;
     }
-    DependencyInstaller installer(options_, launcher_, **registry, workspace.node_directory, npm->path + "/package");
+    workspace.npm_directory = npm->path + "/package";
+    workspace.leases.push_back(std::move(npm->lease));
+    DependencyInstaller installer(options_, launcher_, **registry, workspace.node_directory, workspace.npm_directory);
     absl::StatusOr<Resolution> resolution = Resolve(installer, workspace, manifest->content,
                                                     lock == nullptr ? absl::string_view() : lock->content);
     if (!Accept(resolution, "resolve", workspace, failures)) return false;

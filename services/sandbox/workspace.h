@@ -43,6 +43,7 @@ struct Workspace {
   std::string app_directory;      // the folder that holds package.json
   std::string modules_directory;  // node_modules of the dependency layer; empty: no dependencies
   std::string node_directory;     // holds bin/node
+  std::string npm_directory;      // the pinned npm; empty: there was nothing to install
   std::string node_version;       // "22.1.0"
   std::string root;               // folder inside the submission that app_directory is: "" or "package"
   // The lockfile the layer was made from: evidence. `lockfile_missing`: the submission had none, npm resolved it now.
@@ -55,6 +56,9 @@ struct Workspace {
   // kNodePath), environment, descriptors and limits.
   LaunchSpec ServerSpec() const;
   static constexpr const char* kNodePath = "/node/bin/node";
+  // Where npm_directory is mounted for what is started by npm.
+  static constexpr const char* kNpmMount = "/npm";
+  static constexpr const char* kNpmPath = "/npm/bin/npm-cli.js";
 
   std::string temporary;        // removed with this object
   std::vector<UniqueFd> leases;  // shared locks on the layers in use

@@ -171,6 +171,7 @@ struct Workspace {
 
 struct ExecSpec {
   assay_handle workspace = 0;
+  // A first word "node" or "npm" means the workspace's own; npm is refused (unsupported) where nothing was installed.
   std::vector<std::string> argv, environment;
   std::string directory;
   uint64_t wall_ns = 0, memory_bytes = 0, output_bytes = 0;
