@@ -176,7 +176,20 @@ class Collector {
       MachineView& view = machine[criterion];
       if (view.claim == nullptr || Weight(claim->verdict()) > Weight(view.claim->verdict())) view.claim = claim;
     }
-    for (const auto& [criterion, view] : machine) AddMachine(criterion, view);
+    // One run may speak as the verdict on a claim and as an observation of its own. Verdicts come first, the least
+    // favourable of them before the others; what the same run says of the same behaviour after that counts no more.
+    counted_runs_.clear();
+    std::vector<const std::pair<const std::string, MachineView>*> views;
+    for (const auto& entry : machine) views.push_back(&entry);
+    std::stable_sort(views.begin(), views.end(),
+                     [](const auto* a, const auto* b) { return VerdictWeight(a->second) > VerdictWeight(b->second); });
+    for (const auto* entry : views) AddMachine(entry->first, entry->second);
+  }
+
+  // 0: no verdict that takes the place of an observation.
+  static int VerdictWeight(const MachineView& view) {
+    const v1::Claim::Verdict verdict = view.claim == nullptr ? v1::Claim::UNTESTED : view.claim->verdict();
+    return verdict == v1::Claim::CONFIRMED || verdict == v1::Claim::REFUTED ? Weight(verdict) : 0;
   }
 
   static void AddToView(const FoldObservation& o, MachineView& view) {
@@ -234,19 +247,21 @@ class Collector {
       for (const FoldObservation* o : *list) factor = std::max(factor, Factor(*o));
     }
     const v1::Claim::Verdict verdict = view.claim == nullptr ? v1::Claim::UNTESTED : view.claim->verdict();
-    if (verdict == v1::Claim::CONFIRMED || verdict == v1::Claim::REFUTED) {
+    if (VerdictWeight(view) > 0) {
       const std::string run_evidence = FirstEvidence(view.claim->evidence());
       const v1::ExperimentValue value = Lookup(model_.experiment_values(), v1::Claim::Verdict_Name(verdict));
       AddPieces(target, Channel::kMachine, Observation::EXPERIMENT, value.value(), value.standard_error(), factor,
-                run_evidence, criterion);
+                run_evidence, criterion, Runs(view.claim->evidence()));
       if (verdict == v1::Claim::REFUTED) {
         evidence_.opposed.push_back({criterion, framework_.BehavioursOf(criterion),
                                      view.code.empty() ? "" : FirstEvidence(view.code[0]->evidence()), run_evidence});
       }
     } else if (!view.experiments.empty()) {
       const v1::ExperimentValue value = Banded(Mean(view.experiments));
+      std::set<std::string> runs;
+      for (const FoldObservation* o : view.experiments) runs.merge(Runs(o->evidence()));
       AddPieces(target, Channel::kMachine, Observation::EXPERIMENT, value.value(), value.standard_error(), factor,
-                FirstEvidence(view.experiments[0]->evidence()), criterion);
+                FirstEvidence(view.experiments[0]->evidence()), criterion, runs);
     } else if (!view.code.empty()) {
       double error = 0;
       for (const FoldObservation* o : view.code) error = std::max(error, Clamp(o->standard_error(), 0, 0.5));
@@ -256,6 +271,18 @@ class Collector {
       AddPieces(target, Channel::kMachine, Weakest(view.code, target.mapping->method()), Mean(view.code), error, factor,
                 FirstEvidence(view.code[0]->evidence()), criterion);
     }
+  }
+
+  static std::set<std::string> Runs(const google::protobuf::RepeatedPtrField<std::string>& digests) {
+    return {digests.begin(), digests.end()};
+  }
+
+  // Whether one of these runs was counted for the behaviour already; remembers them as counted.
+  bool CountedAlready(const std::set<std::string>& runs, const v1::Behaviour* behaviour) {
+    bool counted = false;
+    for (const std::string& run : runs) counted |= counted_runs_.contains({run, behaviour});
+    for (const std::string& run : runs) counted_runs_.insert({run, behaviour});
+    return counted;
   }
 
   static double Mean(const std::vector<const FoldObservation*>& observations) {
@@ -305,13 +332,15 @@ class Collector {
     if (Rank(state) > Rank(known)) known = state;
   }
 
+  // `runs`: the digests of the runs an experiment rests on.
   void AddPieces(const CompiledFramework::Target& target, Channel channel, Observation::Method method, double value,
-                 double error, double factor, const std::string& evidence, const std::string& criterion) {
-    std::map<size_t, std::vector<size_t>> nodes;  // by competency
+                 double error, double factor, const std::string& evidence, const std::string& criterion,
+                 const std::set<std::string>& runs = {}) {
+    std::map<size_t, std::vector<std::pair<size_t, bool>>> nodes;  // by competency: node, and whether it counts
     for (const v1::Behaviour* behaviour : target.behaviours) {
       const auto [place, node] = places_.at(behaviour);
       if (Asked(behaviour)) {
-        nodes[place].push_back(node);
+        nodes[place].emplace_back(node, !CountedAlready(runs, behaviour));
         Note(place, node, Observation::OBSERVED);
       } else {
         Note(place, node, Observation::NOT_ASKED);
@@ -323,7 +352,8 @@ class Collector {
       piece.channel = channel;
       piece.y = 4 * value;
       piece.variance = std::max(own * factor * static_cast<double>(list.size()), 1e-6);
-      for (const size_t node : list) {
+      for (const auto& [node, counts] : list) {
+        if (!counts) continue;
         piece.node = node;
         evidence_.competencies[place].pieces.push_back({piece, criterion, method, evidence});
       }
@@ -335,6 +365,8 @@ class Collector {
   const FoldInputs& inputs_;
   Evidence evidence_;
   std::map<const v1::Behaviour*, std::pair<size_t, size_t>> places_;  // looked up only, never walked
+  // Of the submission at hand: (digest of a run, behaviour it was counted for); looked up only.
+  std::set<std::pair<std::string, const v1::Behaviour*>> counted_runs_;
   std::map<const v1::Competency*, size_t> place_of_competency_;
   std::set<std::string, std::less<>> asked_;
   bool only_asked_ = false;

@@ -391,6 +391,21 @@ TEST(Fold, LetsARunSpeakInPlaceOfTheCodeItTested) {
   EXPECT_GT(Width(unclear.interval()), Width(untested.interval()));
 }
 
+// The run that refuted a claim also speaks as an observation of its own: that is no second run.
+TEST(Fold, CountsARunOnceForABehaviourHoweverManyCriteriaItSpeaksThrough) {
+  const auto score = [](const std::string& run_of_observation, std::vector<event::v1::FoldClaim> claims) {
+    event::v1::FoldObservation run = testing::Run("run.drains_on_sigterm", 1);
+    run.clear_evidence();
+    run.add_evidence(testing::DigestBytes(run_of_observation));
+    return Competency(FoldOf({OneRepository({run}, std::move(claims))}), "3.2").score();
+  };
+  const event::v1::FoldClaim refuted = Claimed("shutdown.drains", v1::Claim::REFUTED);
+  const double verdict_alone = Competency(FoldOf({OneRepository({}, {refuted})}), "3.2").score();
+  EXPECT_EQ(score("run of shutdown.drains", {refuted}), verdict_alone);
+  EXPECT_GT(score("another run", {refuted}), verdict_alone);
+  EXPECT_GT(score("run of shutdown.drains", {}), 2) << "an observation speaks where no verdict does";
+}
+
 TEST(Fold, PutsClaimAndRunSideBySideWithAQuestion) {
   const v1::Readiness readiness =
       FoldOf({OneRepository({Code("shutdown.drains", 0.9, 0.1)}, {Claimed("shutdown.drains", v1::Claim::REFUTED)})});
