@@ -150,18 +150,18 @@ void AddExcerpts(const blob::RecordedBytes& recorded, v1::EvaluationReport& repo
   int read = 0;
   for (v1::Finding& finding : *report.mutable_findings()) {
     if (!finding.excerpt().empty()) continue;
-    if (finding.evidence().empty()) {
-      // A run that speaks of a line cites the run; another evaluator may have recorded the line.
-      const auto same = by_place.find({finding.file(), finding.line()});
-      if (same != by_place.end()) finding.set_excerpt(same->second->quote());
-      continue;
-    }
     const auto known = quoted.find(finding.evidence());
-    if (known != quoted.end() && !known->second->quote().empty()) {
+    const bool listed = known != quoted.end();
+    if (listed && !known->second->quote().empty()) {
       finding.set_excerpt(known->second->quote());
-    } else if (++read <= kMaxQuotes) {
+    } else if (!finding.evidence().empty() && (!listed || known->second->kind() == v1::Evidence::SPAN) &&
+               ++read <= kMaxQuotes) {
       finding.set_excerpt(Cut(SpanText(finding.evidence(), recorded)));
     }
+    if (!finding.excerpt().empty()) continue;
+    // A run that speaks of a line cites the run; another evaluator may have recorded the line.
+    const auto same = by_place.find({finding.file(), finding.line()});
+    if (same != by_place.end()) finding.set_excerpt(same->second->quote());
   }
 }
 

@@ -99,6 +99,21 @@ TEST_F(EvidenceWords, GivesAFindingOfARunTheLineThatTheCodesClaimRecorded) {
   EXPECT_EQ(report_.findings(0).excerpt(), "server.close();\n");
 }
 
+// What the run saw stands in the run; the line the finding is about was recorded by whoever read the code.
+TEST_F(EvidenceWords, AFindingThatCitesARunShowsTheLineItIsAbout) {
+  AddSpan(v1::Evidence::SPAN, "src/server.js", 33, "server.close();\n");
+  QuoteEvidence(recorded_, origins_, report_);
+  v1::Evidence& run = *report_.add_evidence();
+  run.set_digest(absl::StrCat("sha256:", std::string(64, '1')));
+  run.set_kind(v1::Evidence::LOAD_RUN);
+  v1::Finding& finding = *report_.add_findings();
+  finding.set_file("src/server.js");
+  finding.set_line(33);
+  finding.set_evidence(run.digest());
+  AddExcerpts(recorded_, report_);
+  EXPECT_EQ(report_.findings(0).excerpt(), "server.close();\n");
+}
+
 TEST_F(EvidenceWords, PlacesWhatTheCodeSuggestsAndNamesNoRun) {
   v1::Claim& claim = *report_.add_claims();
   claim.set_criterion("shutdown.drains");
