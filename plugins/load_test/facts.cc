@@ -28,6 +28,16 @@ bool PromisesSideEffect(std::string_view path) {
   return false;
 }
 
+// Words of paths whose handlers are asked to end the server; what then ends it is no bad input.
+bool MeansTheEnd(std::string_view path) {
+  std::string lower(path);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  for (const char* word : {"shutdown", "quit", "exit", "kill", "restart", "terminate"}) {
+    if (lower.find(word) != std::string::npos) return true;
+  }
+  return false;
+}
+
 bool IsHealth(const Facts& facts, const std::string& path) {
   return std::find(facts.health_paths.begin(), facts.health_paths.end(), path) != facts.health_paths.end();
 }
@@ -157,7 +167,7 @@ std::vector<std::pair<std::string, std::string>> BodyRoutes(const Facts& facts, 
   for (const Route& route : AllRoutes(facts)) {
     if (route.method != "POST" && route.method != "PUT" && route.method != "PATCH") continue;
     const std::string path = FillParameters(route.path, "1");
-    if (!IsPlainPath(path)) continue;
+    if (!IsPlainPath(path) || MeansTheEnd(path)) continue;
     const std::pair<std::string, std::string> pair(route.method, path);
     if (routes.size() < limit && std::find(routes.begin(), routes.end(), pair) == routes.end()) routes.push_back(pair);
   }
@@ -165,12 +175,14 @@ std::vector<std::pair<std::string, std::string>> BodyRoutes(const Facts& facts, 
 }
 
 std::vector<std::string> LookupPaths(const Facts& facts, size_t limit) {
+  const std::vector<Route> routes = AllRoutes(facts);
   std::vector<std::string> paths;
-  for (const Route& route : AllRoutes(facts)) {
-    if (route.method != "GET" || route.path.find(':') == std::string::npos) continue;
-    for (const char* value : {"999999999", "no-such-id", "%00", "__proto__"}) {
+  std::set<std::string> seen;
+  for (const char* value : {"999999999", "no-such-id", "%00", "__proto__"}) {
+    for (const Route& route : routes) {
+      if (route.method != "GET" || route.path.find(':') == std::string::npos) continue;
       const std::string path = FillParameters(route.path, value);
-      if (paths.size() < limit && IsPlainPath(path)) paths.push_back(path);
+      if (paths.size() < limit && IsPlainPath(path) && seen.insert(path).second) paths.push_back(path);
     }
   }
   return paths;

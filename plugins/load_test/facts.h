@@ -63,9 +63,10 @@ void ReadEnvExample(std::string_view text, Facts& facts);
 // Paths that load may be sent to, best first: GET routes without parameters and without a word that promises a side
 // effect. A task's or .assay.yaml's own routes come first.
 std::vector<std::string> LoadPaths(const Facts& facts, size_t limit);
-// Paths that take bodies, for bad input, slow uploads and large bodies: routes for POST, PUT and PATCH, parameters filled in.
+// Paths that take bodies, for bad input, slow uploads and large bodies: routes for POST, PUT and PATCH, parameters
+// filled in, but those whose path promises to end the server.
 std::vector<std::pair<std::string, std::string>> BodyRoutes(const Facts& facts, size_t limit);
-// GET routes with parameters, filled with ids that do not exist.
+// GET routes with parameters, filled with ids that do not exist: every route with one such id before any with a second.
 std::vector<std::string> LookupPaths(const Facts& facts, size_t limit);
 
 // A route's path with each parameter replaced by `value`.

@@ -9,6 +9,7 @@
 namespace assay::load_test {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -54,6 +55,7 @@ PhaseReport PhaseOf(const std::string& name, std::vector<Counts> classes) {
     phase.total.ok += c.ok;
     phase.total.unexpected += c.unexpected;
     phase.total.timeout += c.timeout;
+    phase.total.reset += c.reset;
     for (const auto& [status, count] : c.statuses) phase.total.statuses[status] += count;
   }
   phase.classes = std::move(classes);
@@ -63,7 +65,8 @@ SampleReport Body(const std::string& phase, int status, const std::string& type,
   return {phase, "malformed JSON", type, body, status};
 }
 
-constexpr char kPage[] = "<!DOCTYPE html><html><head><title>Error</title></head><body><pre>Bad Request</pre></body></html>";
+constexpr char kPage[] =
+    "<!DOCTYPE html><html><head><title>Error</title></head><body><pre>Bad Request</pre></body></html>";
 
 // ---- scenario 1: bad input ----
 
@@ -94,7 +97,8 @@ TEST(JudgeBadInput, HalvesForFiveHundreds) {
   report.phases = {PhaseOf("storm", {Answered("malformed JSON", 400, 80), Answered("wrong types", 500, 20)})};
   const Judgement judgement = JudgeBadInput(report, {}, 200);
   EXPECT_EQ(ValueOf(judgement, "run.survives_bad_input").value, 0.5);
-  EXPECT_THAT(ValueOf(judgement, "run.survives_bad_input").text, HasSubstr("20 answers of 100 were 5xx (first: wrong types)"));
+  EXPECT_THAT(ValueOf(judgement, "run.survives_bad_input").text,
+              HasSubstr("20 answers of 100 were 5xx (first: wrong types)"));
 }
 
 TEST(JudgeBadInput, GivesNothingWhenTheProcessEnds) {
@@ -106,7 +110,8 @@ TEST(JudgeBadInput, GivesNothingWhenTheProcessEnds) {
   dead.last_words = "TypeError: x is undefined";
   const Judgement judgement = JudgeBadInput(report, dead, 0);
   EXPECT_EQ(ValueOf(judgement, "run.survives_bad_input").value, 0);
-  EXPECT_THAT(ValueOf(judgement, "run.survives_bad_input").text, HasSubstr("exit code 1 (\"TypeError: x is undefined\")"));
+  EXPECT_THAT(ValueOf(judgement, "run.survives_bad_input").text,
+              HasSubstr("exit code 1 (\"TypeError: x is undefined\")"));
   EXPECT_EQ(VerdictOn(judgement, "process.fatal_errors"), Verdict::kRefuted);
   EXPECT_EQ(judgement.remarks[0].check, "LT1.crash");
 }
@@ -134,10 +139,96 @@ TEST(JudgeBadInput, DoesNotHoldClosedConnectionsAgainstAServerThatWasSentGarbage
   EXPECT_EQ(ValueOf(JudgeBadInput(report, {}, 200), "run.survives_bad_input").value, 1);
 }
 
+Counts CutOff(const std::string& name, uint64_t count) {
+  Counts counts;
+  counts.name = name;
+  counts.sent = counts.reset = count;
+  return counts;
+}
+
+// A server that destroys the socket on every wrong body answers nobody.
+TEST(JudgeBadInput, CountsWellFormedRequestsThatAreCutOffLikeThoseThatHang) {
+  LoadReport report;
+  report.phases = {PhaseOf("storm", {Answered("unknown path", 404, 95), CutOff("wrong types", 5)})};
+  report.samples = {Body("storm", 404, "application/json", "{}")};
+  const Judgement judgement = JudgeBadInput(report, {}, 200);
+  EXPECT_EQ(ValueOf(judgement, "run.survives_bad_input").value, 0);
+  EXPECT_EQ(ValueOf(judgement, "run.error_answers").value, 0);
+  EXPECT_THAT(ValueOf(judgement, "run.survives_bad_input").text,
+              HasSubstr("5 requests of 100 were cut off without an answer (wrong types)"));
+  ASSERT_EQ(judgement.remarks.size(), 1u);
+  EXPECT_EQ(judgement.remarks[0].check, "LT1.cut_off");
+  EXPECT_EQ(VerdictOn(judgement, "async.rejections_handled"), Verdict::kInconclusive);
+}
+TEST(JudgeBadInput, CountsRefusedConnectionsAsUnanswered) {
+  Counts refused;
+  refused.name = "array";
+  refused.sent = refused.connect_error = 3;
+  LoadReport report;
+  report.phases = {PhaseOf("storm", {Answered("malformed JSON", 400, 97), refused})};
+  EXPECT_EQ(ValueOf(JudgeBadInput(report, {}, 200), "run.survives_bad_input").value, 0);
+}
+TEST(JudgeBadInput, ExcusesAConnectionThatIsClosedAfterAnEarlyAnswer) {
+  LoadReport report;
+  Counts body = Answered("bad multipart", 413, 8);
+  body.early = 8;
+  body.sent += 2;
+  body.reset = 2;
+  report.phases = {PhaseOf("storm", {Answered("malformed JSON", 400, 90), body})};
+  const Judgement judgement = JudgeBadInput(report, {}, 200);
+  EXPECT_EQ(ValueOf(judgement, "run.survives_bad_input").value, 1);
+  EXPECT_THAT(ValueOf(judgement, "run.survives_bad_input").text, HasSubstr("answered 98 of 100 bad requests"));
+}
+TEST(JudgeBadInput, ExcusesOneOfSeveralEqualRequestsThatMetAClosingConnection) {
+  LoadReport report;
+  Counts met = Answered("array", 400, 9);
+  met.sent += 1;
+  met.reset = met.stale = 1;
+  report.phases = {PhaseOf("storm", {met})};
+  EXPECT_EQ(ValueOf(JudgeBadInput(report, {}, 200), "run.survives_bad_input").value, 1);
+  // All of them: that is no chance.
+  Counts all = CutOff("array", 10);
+  all.stale = 10;
+  report.phases = {PhaseOf("storm", {Answered("no body", 400, 10), all})};
+  EXPECT_EQ(ValueOf(JudgeBadInput(report, {}, 200), "run.survives_bad_input").value, 0);
+}
+TEST(JudgeBadInput, TellsWhatAnEndingProcessTookWithItAsItsEndOnly) {
+  LoadReport report;
+  report.phases = {PhaseOf("storm", {Answered("malformed JSON", 400, 10), CutOff("array", 10)})};
+  Aftermath dead;
+  dead.alive = false;
+  const Judgement judgement = JudgeBadInput(report, dead, 0);
+  ASSERT_EQ(judgement.remarks.size(), 1u);
+  EXPECT_EQ(judgement.remarks[0].check, "LT1.crash");
+}
+TEST(JudgeBadInput, SettlesNothingFromSilenceInARunTheEngineSpoilt) {
+  LoadReport report;
+  report.phases = {PhaseOf("storm", {Answered("malformed JSON", 400, 95), Hanging("wrong types", 5)})};
+  report.phases[0].state = "invalid";
+  report.phases[0].reason = "the engine itself was late";
+  const Judgement judgement = JudgeBadInput(report, {}, 200);
+  EXPECT_FALSE(ValueOf(judgement, "run.survives_bad_input").value.has_value());
+  EXPECT_FALSE(ValueOf(judgement, "run.error_answers").value.has_value());
+  EXPECT_EQ(VerdictOn(judgement, "async.rejections_handled"), Verdict::kInconclusive);
+  EXPECT_TRUE(judgement.remarks.empty());
+}
+TEST(JudgeBadInput, SaysHowManyRoutesItReachedWhereNotAll) {
+  LoadReport report;
+  report.phases = {PhaseOf("storm", {Answered("malformed JSON", 400, 50), Answered("raw-no-host", 400, 5)})};
+  const Judgement judgement = JudgeBadInput(report, {}, 200);
+  EXPECT_EQ(ValueOf(judgement, "run.survives_bad_input").text,
+            "answered all of 50 bad requests, 0 answers with 5xx, and went on serving; 5 more were no HTTP, where "
+            "closing the connection is an answer");
+  EXPECT_THAT(ValueOf(CoveringRoutes(judgement, 23, 60), "run.survives_bad_input").text,
+              HasSubstr("bad bodies went to 23 of 60 writing routes"));
+  EXPECT_THAT(ValueOf(CoveringRoutes(judgement, 3, 3), "run.survives_bad_input").text, Not(HasSubstr("routes")));
+}
+
 TEST(JudgeBadInput, SeesExpressOwnPageAndStackTraces) {
   LoadReport report;
   report.phases = {PhaseOf("storm", {Answered("malformed JSON", 400, 20)})};
-  report.samples = {Body("storm", 400, "text/html", kPage), Body("storm", 400, "text/html", "SyntaxError<br> &nbsp; &nbsp;at JSON.parse")};
+  report.samples = {Body("storm", 400, "text/html", kPage),
+                    Body("storm", 400, "text/html", "SyntaxError<br> &nbsp; &nbsp;at JSON.parse")};
   const Judgement judgement = JudgeBadInput(report, {}, 200);
   EXPECT_EQ(ValueOf(judgement, "run.error_answers").value, 0.5);
   EXPECT_EQ(VerdictOn(judgement, "errors.no_leak"), Verdict::kRefuted);
@@ -190,6 +281,27 @@ TEST(JudgeSteps, CountLatencyThatRunsAwayOnlyWhenTwoRunsShowedIt) {
   EXPECT_EQ(ValueOfSteps(twice), 0);
   EXPECT_THAT(ValueOf(twice, "run.latency_under_load").text, HasSubstr("a second run"));
   EXPECT_EQ(ValueOfSteps(SettledBySteps(JudgeSteps(Steps(20, 150), {}))), 0.5);
+}
+TEST(JudgeSteps, SaysNothingOfSheddingFromAnOverloadTheEngineSpoilt) {
+  LoadReport report = Steps(20, 20, Hanging("a", 300));
+  report.phases[2].state = "invalid";
+  const Judgement judgement = JudgeSteps(report, {});
+  EXPECT_EQ(ValueOf(judgement, "run.latency_under_load").value, 1);
+  EXPECT_EQ(Find(judgement, "load.shedding"), nullptr);
+}
+TEST(JudgeSteps, SettleNoClaimByARunThatDidNotSettle) {
+  const Judgement once = JudgeSteps(Steps(20, 900, Hanging("a", 300)), {});
+  EXPECT_EQ(VerdictOn(once, "load.shedding"), Verdict::kRefuted);
+  EXPECT_EQ(VerdictOn(SettledBySteps(once), "load.shedding"), Verdict::kInconclusive);
+  EXPECT_EQ(VerdictOn(SettledBySteps(SeenTwice(once)), "load.shedding"), Verdict::kRefuted);
+}
+TEST(JudgeSteps, TellWhatAllOfTheCapacityDidAndHowTheRunsDiffered) {
+  LoadReport report = Steps(60, 150);
+  report.phases.insert(report.phases.begin() + 2, Step("1C", 170, Answered("a", 200, 1000)));
+  const Judgement judgement = AmongRuns(JudgeSteps(report, {}), {150, 40, 90});
+  EXPECT_THAT(ValueOf(judgement, "run.latency_under_load").text,
+              AllOf(HasSubstr("170 ms at all of it"),
+                    HasSubstr("over 3 runs p99 at 0.8 of capacity lay between 40.0 and 150 ms")));
 }
 TEST(JudgeSteps, GivesNothingToAServerThatLoadEnds) {
   Aftermath dead;
@@ -251,52 +363,88 @@ Aftermath Exited(int code, double seconds) {
 }
 
 TEST(JudgeDrain, ConfirmsAServerThatServesAllAndLeavesWithZero) {
-  const Judgement judgement = JudgeDrain(Drained({{10, 0}, {8, 0}, {6, 0}, {5, 0}}), Exited(0, 1.9), 2);
+  const Judgement judgement = JudgeDrain(Drained({{10, 0}, {8, 0}, {6, 0}, {5, 0}}), Exited(0, 1.9), {2});
   EXPECT_EQ(ValueOf(judgement, "run.drains_on_sigterm").value, 1);
   EXPECT_EQ(VerdictOn(judgement, "shutdown.drains"), Verdict::kConfirmed);
-  EXPECT_EQ(ValueOf(judgement, "run.drains_on_sigterm").text, "sent SIGTERM at 29 requests in flight: 0 were lost; it exited with code 0 after 1.9 s");
+  EXPECT_EQ(Find(judgement, "shutdown.drains")->reason,
+            "sent SIGTERM at 29 requests in flight: 0 were lost; it exited with code 0 after 1.9 s");
 }
 TEST(JudgeDrain, ConfirmsWithinAShorterSetOfUploads) {
-  const Judgement judgement = JudgeDrain(Drained({{10, 0}, {8, 0}}), Exited(0, 0.6), 0.5);
+  const Judgement judgement = JudgeDrain(Drained({{10, 0}, {8, 0}}), Exited(0, 0.6), {0.5});
   EXPECT_EQ(ValueOf(judgement, "run.drains_on_sigterm").value, 1);
 }
 TEST(JudgeDrain, HalvesForAGraceThatIsTooShortAndSaysFromWhereItLoses) {
-  const Judgement judgement = JudgeDrain(Drained({{12, 0}, {14, 0}, {9, 9}, {5, 5}}), Exited(1, 0.5), 2);
+  const Judgement judgement = JudgeDrain(Drained({{12, 0}, {14, 0}, {9, 9}, {5, 5}}), Exited(1, 0.5), {2});
   EXPECT_EQ(ValueOf(judgement, "run.drains_on_sigterm").value, 0.5);
   EXPECT_EQ(VerdictOn(judgement, "shutdown.drains"), Verdict::kRefuted);
-  EXPECT_THAT(ValueOf(judgement, "run.drains_on_sigterm").text, HasSubstr("40 requests in flight: 14 were lost, all that needed over 0.5 s more"));
+  EXPECT_THAT(ValueOf(judgement, "run.drains_on_sigterm").text,
+              HasSubstr("40 requests in flight: 14 were lost, all that needed over 0.5 s more"));
   EXPECT_EQ(judgement.remarks[0].check, "LT7.drain");
 }
 TEST(JudgeDrain, HalvesForAServerThatServesAllAndExitsWithAnError) {
-  EXPECT_EQ(ValueOf(JudgeDrain(Drained({{10, 0}, {8, 0}, {6, 0}}), Exited(1, 1), 1), "run.drains_on_sigterm").value.value_or(-1), 0.5);
+  EXPECT_EQ(ValueOf(JudgeDrain(Drained({{10, 0}, {8, 0}, {6, 0}}), Exited(1, 1), {1}), "run.drains_on_sigterm")
+                .value.value_or(-1),
+            0.5);
 }
 TEST(JudgeDrain, GivesNothingToAServerWithoutAHandler) {
   Aftermath aftermath = Exited(0, 0);
   aftermath.term_signal = 15;
-  const Judgement judgement = JudgeDrain(Drained({{10, 10}, {8, 8}}), aftermath, 2);
+  const Judgement judgement = JudgeDrain(Drained({{10, 10}, {8, 8}}), aftermath, {2});
   EXPECT_EQ(ValueOf(judgement, "run.drains_on_sigterm").value, 0);
   EXPECT_THAT(ValueOf(judgement, "run.drains_on_sigterm").text, HasSubstr("without a handler of its own"));
 }
 TEST(JudgeDrain, GivesNothingToAServerThatNeverExits) {
   Aftermath stays;
-  const Judgement judgement = JudgeDrain(Drained({{10, 0}, {8, 0}, {6, 0}}), stays, 2);
+  const Judgement judgement = JudgeDrain(Drained({{10, 0}, {8, 0}, {6, 0}}), stays, {2});
   EXPECT_EQ(ValueOf(judgement, "run.drains_on_sigterm").value, 0);
   EXPECT_EQ(VerdictOn(judgement, "shutdown.drains"), Verdict::kRefuted);
 }
 TEST(JudgeDrain, SettlesNothingWhenNothingWasUnderWay) {
-  const Judgement judgement = JudgeDrain(Drained({{2, 0}, {0, 0}}), Exited(0, 0.1), 0);
+  const Judgement judgement = JudgeDrain(Drained({{2, 0}, {0, 0}}), Exited(0, 0.1), {0});
   EXPECT_FALSE(ValueOf(judgement, "run.drains_on_sigterm").value.has_value());
   EXPECT_EQ(VerdictOn(judgement, "shutdown.drains"), Verdict::kInconclusive);
 }
 TEST(JudgeDrain, SettlesNothingWhenTheSignalWasNotSent) {
   LoadReport report = Drained({{10, 10}});
   report.actions[0].error = "no such process";
-  EXPECT_FALSE(ValueOf(JudgeDrain(report, Exited(0, 0), 2), "run.drains_on_sigterm").value.has_value());
+  EXPECT_FALSE(ValueOf(JudgeDrain(report, Exited(0, 0), {2}), "run.drains_on_sigterm").value.has_value());
+}
+TEST(JudgeDrain, TellsWhatBecameOfNewConnectionsAndOfReadiness) {
+  LoadReport report = Drained({{10, 0}, {8, 0}, {6, 0}, {5, 0}});
+  report.actions[0].after = {{kNewConnections, {3, 0, 12, 1}}, {kReadiness, {0, 4, 12, 0}}};
+  UnderWay under_way{2, false, "/readyz"};
+  EXPECT_THAT(ValueOf(JudgeDrain(report, Exited(0, 1.9), under_way), "run.drains_on_sigterm").text,
+              AllOf(HasSubstr("of 16 new connections after it 3 were served, 12 refused, 1 broken"),
+                    HasSubstr("GET /readyz then answered that it is not ready")));
+  report.actions[0].after[kReadiness] = {4, 0, 12, 0};
+  EXPECT_THAT(ValueOf(JudgeDrain(report, Exited(0, 1.9), under_way), "run.drains_on_sigterm").text,
+              HasSubstr("GET /readyz went on answering that it is ready"));
+  report.actions[0].after[kReadiness] = {0, 0, 16, 0};
+  EXPECT_THAT(ValueOf(JudgeDrain(report, Exited(0, 1.9), under_way), "run.drains_on_sigterm").text,
+              HasSubstr("GET /readyz got no answer any more"));
+  under_way.readiness.clear();
+  EXPECT_THAT(ValueOf(JudgeDrain(report, Exited(0, 1.9), under_way), "run.drains_on_sigterm").text,
+              HasSubstr("no readiness path was found to ask"));
+}
+// Whoever serves requests whose heads come slowly waits; whoever drops them may still wait for what it has taken.
+TEST(JudgeDrain, TakesSlowHeadsForWaitingAndNotForLosing) {
+  const UnderWay heads{2, true, ""};
+  const Judgement serves = JudgeDrain(Drained({{10, 0}, {8, 0}, {6, 0}, {5, 0}}), Exited(0, 1.9), heads);
+  EXPECT_EQ(VerdictOn(serves, "shutdown.drains"), Verdict::kConfirmed);
+  EXPECT_THAT(ValueOf(serves, "run.drains_on_sigterm").text, HasSubstr("no path was found that reads a body"));
+  const Judgement drops = JudgeDrain(Drained({{10, 0}, {8, 8}, {6, 6}, {5, 5}}), Exited(0, 0.2), heads);
+  EXPECT_EQ(VerdictOn(drops, "shutdown.drains"), Verdict::kInconclusive);
+  EXPECT_FALSE(ValueOf(drops, "run.drains_on_sigterm").value.has_value());
+  Aftermath without_handler = Exited(0, 0);
+  without_handler.term_signal = 15;
+  EXPECT_EQ(VerdictOn(JudgeDrain(Drained({{10, 10}, {8, 8}}), without_handler, heads), "shutdown.drains"),
+            Verdict::kRefuted);
 }
 TEST(JudgeDrain, SaysWhenTheTimeToExitIsOnlyALowerBound) {
   Aftermath aftermath = Exited(0, 0.4);
   aftermath.exit_at_least = true;
-  EXPECT_THAT(ValueOf(JudgeDrain(Drained({{10, 0}, {8, 0}}), aftermath, 2), "run.drains_on_sigterm").text, HasSubstr("with code 0 after at least 0.4 s"));
+  EXPECT_THAT(ValueOf(JudgeDrain(Drained({{10, 0}, {8, 0}}), aftermath, {2}), "run.drains_on_sigterm").text,
+              HasSubstr("with code 0 after at least 0.4 s"));
 }
 TEST(TimeToExit, IsTheRestOfAProcesssLifeAfterTheSignal) {
   // Started at 10 s, lived 8 s; the load began at 13 s and asked 2.2 s later: 2.8 s.
@@ -312,8 +460,27 @@ TEST(TimeToExit, IsALowerBoundWhereTheFiguresDisagree) {
 }
 TEST(JudgeStartCommandSignal, SpeaksOnlyOfServersThatLiveOn) {
   EXPECT_TRUE(JudgeStartCommandSignal(true, 0.5, false, "node a.js").remarks.empty());
+  EXPECT_THAT(JudgeStartCommandSignal(true, 0.5, false, "node a.js").notes.at(0).text, HasSubstr("ends it too"));
   EXPECT_THAT(JudgeStartCommandSignal(true, 5, true, "node a.js").remarks.at(0).message, HasSubstr("still listens"));
   EXPECT_THAT(JudgeStartCommandSignal(false, 5, false, "node a.js").remarks.at(0).message, HasSubstr("still runs"));
+}
+
+TEST(JudgeSignalThroughShell, TellsWhatNpmMadeOfTheSignal) {
+  const Judgement passes = JudgeSignalThroughShell(Drained({{10, 0}, {8, 0}}), Exited(0, 1.2), {2}, "npm start");
+  EXPECT_TRUE(passes.remarks.empty());
+  EXPECT_EQ(passes.notes.at(0).text,
+            "sent to \"npm start\" instead, at 18 requests in flight: 0 were lost; it exited with code 0 after 1.2 s");
+  Aftermath killed = Exited(0, 0);
+  killed.term_signal = 15;
+  EXPECT_EQ(JudgeSignalThroughShell(Drained({{10, 10}, {8, 8}}), killed, {2}, "npm start").remarks.at(0).check,
+            "LT7.start_command");
+  EXPECT_EQ(JudgeSignalThroughShell(Drained({{10, 0}}), Aftermath(), {2}, "npm start").remarks.size(), 1u);
+}
+TEST(SignalReadFromScript, SaysThatItDidNotRun) {
+  EXPECT_THAT(SignalReadFromScript("npm start", "node a.js && echo done"),
+              AllOf(HasSubstr("not run in this profile"), HasSubstr("passes no signal on")));
+  EXPECT_THAT(SignalReadFromScript("npm start", "exec node a.js"), HasSubstr("gives way"));
+  EXPECT_THAT(SignalReadFromScript("npm start", "node a.js"), HasSubstr("depends on both"));
 }
 
 // ---- scenario 9: bodies ----
@@ -374,11 +541,68 @@ TEST(JudgeBodies, GivesNothingToAServerThatLargeBodiesEnd) {
   EXPECT_EQ(ValueOf(judgement, "run.body_limits").value, 0);
   EXPECT_THAT(ValueOf(judgement, "run.body_limits").text, HasSubstr("its memory used up"));
 }
+LoadReport BodiesWith(std::vector<Counts> more) {
+  std::vector<Counts> classes = {Answered("90kB", 400, 1), Answered("1MB", 413, 1), Answered("20MB", 413, 1)};
+  classes.insert(classes.end(), more.begin(), more.end());
+  LoadReport report;
+  report.phases = {PhaseOf("bodies", classes)};
+  report.samples = {{"bodies", "20MB", "application/json", "{}", 413}};
+  return report;
+}
+
+TEST(JudgeBodies, SeesGzipThatPassesALimitOnWhatComesOverTheWire) {
+  for (const int status : {200, 400}) {
+    const Judgement judgement = JudgeBodies(BodiesWith({Answered("gzip-10MB", status, 1)}), {}, true);
+    EXPECT_EQ(ValueOf(judgement, "run.body_limits").value, 0.5);
+    EXPECT_EQ(judgement.remarks.at(0).check, "LT9.compressed");
+    EXPECT_EQ(judgement.tested.back().verdict, Verdict::kRefuted);
+  }
+  for (const int status : {413, 415}) {
+    EXPECT_EQ(ValueOf(JudgeBodies(BodiesWith({Answered("gzip-10MB", status, 1)}), {}, true), "run.body_limits").value,
+              1);
+  }
+}
+TEST(JudgeBodies, SeesADeepBodyThatIsNeverAnswered) {
+  const Judgement judgement = JudgeBodies(BodiesWith({Hanging("5000-deep", 1)}), {}, true);
+  EXPECT_EQ(ValueOf(judgement, "run.body_limits").value, 0);
+  EXPECT_THAT(ValueOf(judgement, "run.body_limits").text, HasSubstr("5000 deep: no answer within 5 s"));
+  EXPECT_THAT(judgement.remarks.at(0).message, HasSubstr("5000 deep got no answer within 5 s"));
+}
+TEST(JudgeBodies, CapsForFailuresAndForSmallBodiesThatAreCutOff) {
+  EXPECT_EQ(ValueOf(JudgeBodies(BodiesWith({Answered("10000-keys", 500, 1)}), {}, true), "run.body_limits").value, 0.5);
+  EXPECT_EQ(ValueOf(JudgeBodies(BodiesWith({CutOff("10000-keys", 1)}), {}, true), "run.body_limits").value, 0.5);
+  EXPECT_EQ(ValueOf(JudgeBodies(BodiesWith({CutOff("101kB", 1)}), {}, true), "run.body_limits").value, 1);
+}
+// Whatever waits for a missing database waits with every body.
+TEST(JudgeBodies, BlamesNoBodyWhereAnOrdinaryOneIsNotAnsweredEither) {
+  LoadReport report;
+  report.phases = {PhaseOf("bodies", {Hanging("90kB", 1), Hanging("5000-deep", 1), Answered("20MB", 413, 1)})};
+  report.samples = {{"bodies", "20MB", "application/json", "{}", 413}};
+  EXPECT_EQ(ValueOf(JudgeBodies(report, {}, true), "run.body_limits").value, 1);
+}
+TEST(JudgeBodies, TellsWhatEachBodyAndItsNeighboursMet) {
+  Counts cheap = Answered("cheap", 200, 28);
+  cheap.measured = true;
+  cheap.p99_ms = 31;
+  const std::string text =
+      ValueOf(JudgeBodies(BodiesWith({Answered("10000-keys", 400, 1), Answered("gzip-10MB", 413, 1), cheap}), {}, true),
+              "run.body_limits")
+          .text;
+  EXPECT_THAT(text, AllOf(HasSubstr("90 kB: 400"), HasSubstr("10,000 keys: 400"), HasSubstr("10 MB in gzip: 413"),
+                          HasSubstr("p99 of a cheap path was 31.0 ms")));
+  cheap.p99_ms = 3100;
+  const Judgement stalled = JudgeBodies(BodiesWith({cheap}), {}, true);
+  EXPECT_EQ(ValueOf(stalled, "run.body_limits").value, 0.5);
+  EXPECT_EQ(stalled.remarks.at(0).check, "LT9.stall");
+}
 TEST(JudgeBodies, SettlesNothingWhereNoPathReadsABody) {
-  EXPECT_FALSE(ValueOf(JudgeBodies(Bodies(Answered("", 404, 1), Answered("", 404, 1)), Grown(74), false), "run.body_limits").value.has_value());
+  EXPECT_FALSE(
+      ValueOf(JudgeBodies(Bodies(Answered("", 404, 1), Answered("", 404, 1)), Grown(74), false), "run.body_limits")
+          .value.has_value());
   Counts large = Answered("", 200, 1);
   large.early = 1;
-  EXPECT_FALSE(ValueOf(JudgeBodies(Bodies(Answered("", 200, 1), large), Grown(74), true), "run.body_limits").value.has_value());
+  EXPECT_FALSE(
+      ValueOf(JudgeBodies(Bodies(Answered("", 200, 1), large), Grown(74), true), "run.body_limits").value.has_value());
 }
 
 // ---- what the platform lacks ----
@@ -390,7 +614,8 @@ TEST(WithoutBlame, LeavesNoScoreWhereRequestsWaitForWhatIsNotThere) {
   for (const char* criterion : {"run.survives_bad_input", "run.error_answers"}) {
     EXPECT_FALSE(ValueOf(judgement, criterion).value.has_value()) << criterion;
     EXPECT_FALSE(ValueOf(judgement, criterion).observable) << criterion;
-    EXPECT_THAT(ValueOf(judgement, criterion).text, HasSubstr("the server wants a MongoDB, which this platform does not offer"));
+    EXPECT_THAT(ValueOf(judgement, criterion).text,
+                HasSubstr("the server wants a MongoDB, which this platform does not offer"));
   }
   EXPECT_EQ(VerdictOn(judgement, "async.rejections_handled"), Verdict::kInconclusive);
   for (const Remark& remark : judgement.remarks) EXPECT_EQ(remark.check, "LT1.leak");
@@ -404,15 +629,28 @@ TEST(WithoutBlame, TakesNothingGoodAway) {
 // ---- configuration ----
 
 TEST(JudgeFailFast, ConfirmsAServerThatRefusesToStart) {
-  const Judgement judgement = JudgeFailFast({"without JWT_SECRET", false, true, 1, 0, 0.3, true});
+  const Judgement judgement = JudgeFailFast({{"without JWT_SECRET", false, true, 1, 0, 0.3, true}}, 1);
   EXPECT_EQ(VerdictOn(judgement, "config.validated"), Verdict::kConfirmed);
   EXPECT_TRUE(judgement.remarks.empty());
 }
 TEST(JudgeFailFast, RefutesOneThatListensAllTheSame) {
-  EXPECT_EQ(VerdictOn(JudgeFailFast({"without JWT_SECRET", true, false, 0, 0, 1, false}), "config.validated"), Verdict::kRefuted);
+  EXPECT_EQ(VerdictOn(JudgeFailFast({{"without JWT_SECRET", true, false, 0, 0, 1, false}}, 1), "config.validated"),
+            Verdict::kRefuted);
 }
 TEST(JudgeFailFast, RefutesOneThatEndsAsIfAllWereWell) {
-  EXPECT_EQ(VerdictOn(JudgeFailFast({"without JWT_SECRET", false, true, 0, 0, 1, false}), "config.validated"), Verdict::kRefuted);
+  EXPECT_EQ(VerdictOn(JudgeFailFast({{"without JWT_SECRET", false, true, 0, 0, 1, false}}, 1), "config.validated"),
+            Verdict::kRefuted);
+}
+
+TEST(JudgeFailFast, ConfirmsOnlyWhenEachMissingVariableIsNoticed) {
+  const WithoutVariables noticed{"without JWT_SECRET", false, true, 1, 0, 0.3, true};
+  const WithoutVariables missed{"without DATABASE_URL", true, false, 0, 0, 0.8, false};
+  const Judgement all = JudgeFailFast({noticed, noticed}, 6);
+  EXPECT_EQ(VerdictOn(all, "config.validated"), Verdict::kConfirmed);
+  EXPECT_THAT(Find(all, "config.validated")->reason, HasSubstr("2 of 6 required variables were tried"));
+  const Judgement one = JudgeFailFast({noticed, missed}, 2);
+  EXPECT_EQ(VerdictOn(one, "config.validated"), Verdict::kRefuted);
+  EXPECT_EQ(Find(one, "config.validated")->reason, "started without DATABASE_URL it listened all the same");
 }
 
 // What a reader sees judges the run, never the person.
@@ -422,8 +660,9 @@ TEST(Judgements, KeepToTheWordingForReaders) {
   LoadReport storm;
   storm.phases = {PhaseOf("storm", {Answered("malformed JSON", 500, 10), Hanging("b", 2)})};
   storm.samples = {Body("storm", 500, "text/html", "x\n    at y")};
-  for (const Judgement& judgement : {JudgeBadInput(storm, {}, 200), JudgeBadInput(storm, dead, 0), JudgeSteps(Steps(20, 900), {}),
-                                     JudgeDrain(Drained({{9, 9}}), Exited(1, 1), 2), JudgeFailFast({"without X", true, false, 0, 0, 1, false})}) {
+  for (const Judgement& judgement : {JudgeBadInput(storm, {}, 200), JudgeBadInput(storm, dead, 0),
+                                     JudgeSteps(Steps(20, 900), {}), JudgeDrain(Drained({{9, 9}}), Exited(1, 1), {2}),
+                                     JudgeFailFast({{"without X", true, false, 0, 0, 1, false}}, 1)}) {
     for (const Remark& remark : judgement.remarks) {
       for (const char* word : {"refuted", "lied", "hostile", "boilerplate", "theatre", "fake", "junk"}) {
         EXPECT_THAT(remark.message + remark.help + remark.question + remark.good_answer, Not(HasSubstr(word)));

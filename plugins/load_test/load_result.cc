@@ -50,10 +50,11 @@ ActionReport ReadAction(const Json& json) {
   }
   out.asked_at_seconds = json["asked_at_seconds"].number(-1);
   out.last_served_seconds = json["last_served_after_seconds"].number(-1);
-  const Json& after = json["after"];
-  out.served_after = Count(after["ok"]) + Count(after["unexpected_status"]);
-  out.refused_after = Count(after["connect_error"]);
-  out.lost_after = Count(after["reset"]) + Count(after["timeout"]) + Count(after["unanswered"]) + Count(after["malformed"]);
+  for (const Json& entry : json["after_by_class"].items()) {
+    out.after[entry["name"].text()] = {
+        Count(entry["ok"]), Count(entry["unexpected_status"]), Count(entry["connect_error"]),
+        Count(entry["reset"]) + Count(entry["timeout"]) + Count(entry["unanswered"]) + Count(entry["malformed"])};
+  }
   return out;
 }
 
@@ -66,7 +67,8 @@ uint64_t Counts::status_count(int low, int high) const {
 }
 
 int Counts::main_status() const {
-  const auto most = std::max_element(statuses.begin(), statuses.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto most = std::max_element(statuses.begin(), statuses.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == statuses.end() ? 0 : most->first;
 }
 

@@ -47,6 +47,14 @@ struct InFlightReport {
   uint64_t in_flight = 0, served = 0, lost = 0;
 };
 
+// Of requests of one class that came after an action.
+struct AfterReport {
+  uint64_t served = 0;   // answered below 500
+  uint64_t failing = 0;  // answered otherwise
+  uint64_t refused = 0;  // no connection
+  uint64_t lost = 0;     // taken and never answered
+};
+
 struct ActionReport {
   bool asked = false, done = false;
   std::string error;
@@ -55,7 +63,7 @@ struct ActionReport {
   std::vector<std::pair<double, InFlightReport>> by_remaining;
   double asked_at_seconds = -1;
   double last_served_seconds = -1;
-  uint64_t served_after = 0, refused_after = 0, lost_after = 0;
+  std::map<std::string, AfterReport> after;  // by class
 };
 
 struct SampleReport {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -18,6 +19,7 @@
 namespace assay::load_test {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::Each;
 using ::testing::HasSubstr;
@@ -43,18 +45,33 @@ std::string Play(const sdk::Json& plan, const Answers& answers, int lost) {
       ++total;
       failed += status == 0;
       if (status != 0) ++all[status];
-      const std::string counted = status == 0 ? R"("outcomes":{"timeout":1},"statuses":{})" : R"("outcomes":{")" + std::string(status < 500 ? "ok" : "unexpected_status") + R"(":1},"statuses":{")" + std::to_string(status) + R"(":1})";
-      parts += (parts.empty() ? "" : ",") + std::string("{\"name\":") + sdk::QuoteJson(part["class"].text()) + ",\"sent\":1," + counted + "}";
+      const std::string counted = status == 0
+                                      ? R"("outcomes":{"timeout":1},"statuses":{})"
+                                      : R"("outcomes":{")" + std::string(status < 500 ? "ok" : "unexpected_status") +
+                                            R"(":1},"statuses":{")" + std::to_string(status) + R"(":1})";
+      parts += (parts.empty() ? "" : ",") + std::string("{\"name\":") + sdk::QuoteJson(part["class"].text()) +
+               ",\"sent\":1," + counted + "}";
     }
-    for (const auto& [status, count] : all) statuses += (statuses.empty() ? "\"" : ",\"") + std::to_string(status) + "\":" + std::to_string(count);
-    phases += (phases.empty() ? "" : ",") + std::string("{\"name\":") + sdk::QuoteJson(name) + ",\"state\":\"valid\",\"total\":{\"sent\":" + std::to_string(total) +
-              ",\"outcomes\":{\"ok\":" + std::to_string(total - failed) + ",\"timeout\":" + std::to_string(failed) + "},\"statuses\":{" + statuses +
-              "},\"response\":{\"count\":9,\"p50_ms\":3,\"p99_ms\":8}},\"classes\":[" + parts + "]}";
-    if (phase.has("search")) capacity = R"({"rate":500,"limited_by":"target","unloaded_p50_ms":2,"limit_p99_ms":100,"probes":[]})";
+    for (const auto& [status, count] : all)
+      statuses += (statuses.empty() ? "\"" : ",\"") + std::to_string(status) + "\":" + std::to_string(count);
+    phases += (phases.empty() ? "" : ",") + std::string("{\"name\":") + sdk::QuoteJson(name) +
+              ",\"state\":\"valid\",\"total\":{\"sent\":" + std::to_string(total) +
+              ",\"outcomes\":{\"ok\":" + std::to_string(total - failed) + ",\"timeout\":" + std::to_string(failed) +
+              "},\"statuses\":{" + statuses + "},\"response\":{\"count\":9,\"p50_ms\":3,\"p99_ms\":8}},\"classes\":[" +
+              parts + "]}";
+    if (phase.has("search"))
+      capacity = R"({"rate":500,"limited_by":"target","unloaded_p50_ms":2,"limit_p99_ms":100,"probes":[]})";
   }
-  const std::string counts = "{\"in_flight\":10,\"served\":" + std::to_string(10 - lost) + ",\"lost\":" + std::to_string(lost);
-  const std::string actions = plan["actions"].size() == 0 ? "" : R"({"asked_at_seconds":2,"done_at_seconds":2,"error":"","in_flight":)" + counts + R"(},"by_remaining":[)" + counts + R"(,"up_to_seconds":1}],"after":{}})";
-  return R"({"format":"assay.load-result/1","phases":[)" + phases + R"(],"capacity":[)" + capacity + R"(],"actions":[)" + actions +
+  const std::string counts =
+      "{\"in_flight\":10,\"served\":" + std::to_string(10 - lost) + ",\"lost\":" + std::to_string(lost);
+  const std::string actions =
+      plan["actions"].size() == 0
+          ? ""
+          : R"({"asked_at_seconds":2,"done_at_seconds":2,"error":"","in_flight":)" + counts + R"(},"by_remaining":[)" +
+                counts +
+                R"(,"up_to_seconds":1}],"after_by_class":[{"name":"new connection","ok":1,"connect_error":9}]})";
+  return R"({"format":"assay.load-result/1","phases":[)" + phases + R"(],"capacity":[)" + capacity +
+         R"(],"actions":[)" + actions +
          R"(],"samples":[{"phase":"storm","class":"x","status":400,"content_type":"application/json","body":"{}"},{"phase":"bodies","class":"20MB","status":413,"content_type":"application/json","body":"{}"}]})";
 }
 
@@ -91,7 +108,8 @@ class LoadTestFlow : public ::testing::Test {
       const auto json = sdk::Json::Parse(plan);
       if (!json) return sdk::FakeLoadAnswer{ASSAY_E_ARGUMENT, ""};
       if ((*json)["actions"].size() > 0 && ends_on_signal_) process.ended = true;
-      if (fails_phase_ != "" && (*json)["phases"][0]["name"].text() == fails_phase_) return sdk::FakeLoadAnswer{ASSAY_E_TRANSIENT, ""};
+      if (fails_phase_ != "" && (*json)["phases"][0]["name"].text() == fails_phase_)
+        return sdk::FakeLoadAnswer{ASSAY_E_TRANSIENT, ""};
       return sdk::FakeLoadAnswer{ASSAY_OK, Play(*json, answers_, lost_)};
     };
   }
@@ -148,6 +166,58 @@ TEST_F(LoadTestFlow, ShowsALossAtShutdownAtTheClaimsLine) {
   EXPECT_THAT(result.Experiment("shutdown.drains")->reason, HasSubstr("10 requests in flight: 4 were lost"));
   ASSERT_EQ(result.Findings("LT7.drain").size(), 1u);
   EXPECT_EQ(result.Findings("LT7.drain")[0]->path, "app.js");
+}
+
+TEST_F(LoadTestFlow, ReadsFromTheScriptWhatTheQuickProfileDoesNotRun) {
+  const sdk::RunResult result = Run();
+  EXPECT_THAT(result.Observation("run.drains_on_sigterm")->rationale,
+              AllOf(HasSubstr("of 10 new connections after it 1 was served, 9 refused"),
+                    HasSubstr("\"npm start\" starts \"node app.js\" through npm and a shell")));
+  EXPECT_THAT(started_, Each("app.js"));
+}
+
+TEST_F(LoadTestFlow, SignalsNpmInTheFullProfileAndTellsBothWays) {
+  host_.SetParameters("{}");
+  const sdk::RunResult result = Run();
+  EXPECT_THAT(started_, Contains("start"));
+  EXPECT_THAT(result.Observation("run.drains_on_sigterm")->rationale,
+              HasSubstr("sent to \"npm start\" instead, at 10 requests in flight: 0 were lost"));
+  EXPECT_THAT(result.findings, IsEmpty());
+}
+
+TEST_F(LoadTestFlow, SaysWhenItDoesNotStartByNpm) {
+  host_.SetParameters("{}");
+  host_.platform().start = [](const sdk::FakeProcess& request) {
+    sdk::FakeProcess process;
+    process.ended = request.argv.front() == "npm";
+    process.exit_code = 127;
+    process.port = load_test::kPort;
+    return process;
+  };
+  EXPECT_THAT(
+      Run().Observation("run.drains_on_sigterm")->rationale,
+      HasSubstr("what SIGTERM to \"npm start\" does was not seen: it did not start here (it ended with code 127)"));
+}
+
+TEST_F(LoadTestFlow, LeavesOutOneVariableAtATimeAndNamesTheOneThatIsMissedSilently) {
+  Claim("config.validated");
+  host_.AddPriorArtifact(
+      "code_analysis", "server.json",
+      R"({"environment": [{"name": "JWT_SECRET", "required": true}, {"name": "SMTP_URL", "required": true}]})");
+  host_.platform().start = [](const sdk::FakeProcess& request) {
+    sdk::FakeProcess process;
+    const auto has = [&](std::string_view name) {
+      return std::any_of(request.environment.begin(), request.environment.end(),
+                         [&](const std::string& line) { return line.rfind(name, 0) == 0; });
+    };
+    process.ended = !has("JWT_SECRET=");
+    process.exit_code = 1;
+    if (!process.ended) process.port = load_test::kPort;
+    return process;
+  };
+  const sdk::RunResult result = Run();
+  EXPECT_EQ(result.Experiment("config.validated")->verdict, ASSAY_VERDICT_REFUTED);
+  EXPECT_EQ(result.Experiment("config.validated")->reason, "started without SMTP_URL it listened all the same");
 }
 
 TEST_F(LoadTestFlow, IsNotObservableWhereSubmissionsCannotRun) {

@@ -7,8 +7,10 @@ namespace assay::load_test {
 namespace {
 
 // What the scenarios of this plugin can test.
-constexpr const char* kTestable[] = {"shutdown.drains", "limits.body_size", "errors.handler_last", "errors.no_leak", "async.rejections_handled",
-                                     "process.fatal_errors", "limits.rate_shared", "load.shedding", "health.probes", "config.validated", "server.timeouts"};
+constexpr const char* kTestable[] = {
+    "shutdown.drains",      "limits.body_size",   "errors.handler_last", "errors.no_leak", "async.rejections_handled",
+    "process.fatal_errors", "limits.rate_shared", "load.shedding",       "health.probes",  "config.validated",
+    "server.timeouts"};
 
 // A contradiction weighs more than a confirmation, and either more than not knowing.
 int Weight(Verdict verdict) {
@@ -51,17 +53,25 @@ sdk::Severity ToSdk(Remark::Severity severity) {
   return sdk::Severity::kNote;
 }
 
+// Of one observation; the platform takes no more.
+constexpr size_t kMostEvidence = 4;
+
 std::vector<sdk::Evidence> Known(const std::vector<sdk::Evidence>& evidence) {
   std::vector<sdk::Evidence> known;
   std::copy_if(evidence.begin(), evidence.end(), std::back_inserter(known), [](sdk::Evidence e) { return e != 0; });
+  if (known.size() > kMostEvidence) known.resize(kMostEvidence);
   return known;
 }
 
 }  // namespace
 
 const std::vector<std::string>& Report::Criteria() {
-  static const std::vector<std::string> criteria = {"run.starts",           "run.survives_bad_input", "run.error_answers",
-                                                    "run.latency_under_load", "run.drains_on_sigterm",  "run.body_limits"};
+  static const std::vector<std::string> criteria = {"run.starts",
+                                                    "run.survives_bad_input",
+                                                    "run.error_answers",
+                                                    "run.latency_under_load",
+                                                    "run.drains_on_sigterm",
+                                                    "run.body_limits"};
   return criteria;
 }
 
@@ -84,6 +94,13 @@ void Report::Add(const Judgement& judgement, const std::vector<sdk::Evidence>& e
     if (found == claimed_.end() || Weight(tested.verdict) > Weight(found->second.tested.verdict)) {
       claimed_.insert_or_assign(tested.claim, Claimed{tested, known});
     }
+  }
+  for (const Judgement::Note& note : judgement.notes) {
+    const auto found = seen_.find(note.criterion);
+    if (found == seen_.end()) continue;
+    found->second.text += "; " + note.text;
+    std::copy(known.begin(), known.end(), std::back_inserter(found->second.evidence));
+    if (found->second.evidence.size() > kMostEvidence) found->second.evidence.resize(kMostEvidence);
   }
   for (const Remark& remark : judgement.remarks) remarks_.push_back({remark, known.empty() ? 0 : known[0]});
 }

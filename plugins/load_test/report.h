@@ -11,8 +11,8 @@
 
 namespace assay::load_test {
 
-// Gathers what the scenarios found and hands it to the platform once, at the end: one observation for each criterion, one
-// experiment for each claim of the code, findings at the place of the claim they belong to.
+// Gathers what the scenarios found and hands it to the platform once, at the end: one observation for each criterion,
+// one experiment for each claim of the code, findings at the place of the claim they belong to.
 class Report {
  public:
   explicit Report(const Facts& facts) : facts_(facts) {}

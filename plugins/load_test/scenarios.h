@@ -13,8 +13,8 @@
 
 namespace assay::load_test {
 
-// One evaluation from the first start to the last scenario. Each scenario stands alone: what one cannot do is said of its
-// own criterion, and the next begins with a server that runs.
+// One evaluation from the first start to the last scenario. Each scenario stands alone: what one cannot do is said of
+// its own criterion, and the next begins with a server that runs.
 class Scenarios {
  public:
   Scenarios(sdk::Evaluation& evaluation, const Facts& facts, const Profile& profile);
@@ -25,28 +25,36 @@ class Scenarios {
   const std::string& entry() const { return entry_; }
 
  private:
+  // Of progress.
+  static constexpr size_t kSteps = 6;
+
   bool Prepare(Report& report);
   bool StartFirst(Report& report);
   void JudgeStart(Report& report, const Started& started, size_t place);
   void NoStart(Report& report, const StartPlan& plan, const std::vector<StartFailure>& failures);
   // The submission's file among a candidate's arguments.
   std::string FileOf(const Candidate& candidate) const;
-  // After a server ended under load: whether a fresh one ends within so many seconds all the same. Then `report` says so.
+  // After a server ended under load: whether a fresh one ends within so many seconds all the same. Then `report` says
+  // so.
   bool EndsByItself(Report& report, double seconds);
   void Probe();
   void BadInput(Report& report);
   void Bodies(Report& report);
   void Steps(Report& report);
   void DrainOnSignal(Report& report);
+  // What a signal to the start command does, by a run (full) or read from the script (quick).
   void SignalStartCommand(Report& report);
+  void SignalThroughNpm(Report& report);
   void FailFast(Report& report);
+  // Waits for the end of a server that was signalled in a load run; `began`: just before that run.
+  Aftermath AwaitEnd(Server& server, const LoadReport& result, uint64_t began);
 
   // A server that runs; a new one when `fresh` or when the last one is gone. Null: it did not start again.
   Server* Serve(bool fresh);
   // The result of a plan, or nothing and `why`.
   std::optional<LoadReport> Load(Server& server, const std::string& plan, sdk::Evidence& evidence, std::string& why);
-  // What `server` wants from outside and did not get, as far as its words and the dependencies tell; a server that ended
-  // must have said so itself.
+  // What `server` wants from outside and did not get, as far as its words and the dependencies tell; a server that
+  // ended must have said so itself.
   std::string Lacking(Server& server, bool alive) const;
   bool MustStop() const { return evaluation_.should_stop() != ASSAY_RUN; }
   // Whether a scenario that takes this long ends before the deadline.
@@ -62,6 +70,7 @@ class Scenarios {
   std::unique_ptr<Server> server_;
   std::string entry_ = "package.json";
   Steady ready_;
+  std::string readiness_;  // the health path a platform would ask; empty: none answered
   std::string service_;    // what the dependencies are clients of
   bool scripted_ = false;  // there is a start script that could be tried
   std::vector<Steady> steady_;
@@ -69,7 +78,7 @@ class Scenarios {
   double capacity_ = 0;
   bool reads_port_ = false;  // it listens where PORT said, which is nobody's default
   bool ends_by_itself_ = false;
-  uint64_t began_ = 0;  // with the dependencies installed
+  uint64_t began_ = 0;
 };
 
 }  // namespace assay::load_test

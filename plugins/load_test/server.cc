@@ -55,7 +55,7 @@ bool Contains(const std::string& text, std::string_view part) {
 sdk::ExecSpec SpecOf(const sdk::Workspace& workspace, const Candidate& candidate, const Environment& environment) {
   sdk::ExecSpec spec;
   spec.workspace = workspace.handle;
-  spec.argv.emplace_back(workspace.node);
+  spec.argv.emplace_back(candidate.by_npm ? "npm" : workspace.node);
   if (const std::string module = WritingModule(candidate.files); !module.empty()) spec.argv.insert(spec.argv.end(), {"--import", module});
   spec.argv.insert(spec.argv.end(), candidate.arguments.begin(), candidate.arguments.end());
   spec.environment = Lines(environment);

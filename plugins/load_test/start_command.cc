@@ -80,7 +80,11 @@ class Finder {
   StartPlan Run() {
     FromCommand(facts_.assay_yaml["start"].text(), ".assay.yaml");
     FromCommand(facts_.task["start"].text(), "task.json");
-    FromCommand(facts_.package["scripts"]["start"].text(), "scripts.start");
+    npm_ = {"start"};
+    script_ = facts_.package["scripts"]["start"].text();
+    FromCommand(script_, "scripts.start");
+    npm_.clear();
+    script_.clear();
     FromEntries("scripts.start");
     FromBin({{"bin", {}}});
     FromEntries("bin");
@@ -134,6 +138,8 @@ class Finder {
     candidate.arguments.push_back(*file);
     candidate.arguments.insert(candidate.arguments.end(), arguments.begin(), arguments.end());
     candidate.environment = std::move(environment);
+    candidate.npm = npm_;
+    if (!npm_.empty()) candidate.script = script_;
     Add(std::move(candidate));
   }
 
@@ -291,7 +297,13 @@ class Finder {
     if (at >= words.size()) return Pass(source, "names no script");
     const std::string& script = facts_.package["scripts"][words[at]].text();
     if (script.empty()) return Pass(source, "script \"" + words[at] + "\" is not in package.json");
+    const bool outermost = npm_.empty();
+    if (outermost) {
+      npm_ = {"run", words[at]};
+      script_ = script;
+    }
     FromCommand(script, source, depth + 1);
+    if (outermost) npm_.clear();
   }
 
   // The program may be the package's own bin.
@@ -309,10 +321,19 @@ class Finder {
   const std::function<bool(std::string_view)>& has_file_;
   const std::string port_;
   StartPlan plan_;
+  // Of the command that is looked through at the moment.
+  std::vector<std::string> npm_;
+  std::string script_;
   std::set<std::string> seen_;
 };
 
 }  // namespace
+
+std::string CommandLine(const Candidate& candidate) {
+  std::string text = candidate.by_npm ? "npm" : "node";
+  for (const std::string& word : candidate.arguments) text += " " + word;
+  return text;
+}
 
 std::string ExpandVariables(std::string_view command, std::string_view port) {
   std::string out;

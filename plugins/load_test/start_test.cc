@@ -30,7 +30,8 @@ Facts WithPackage(const std::string& json) {
 }
 
 StartPlan Find(const Facts& facts, const std::set<std::string>& files) {
-  return FindStart(facts, [&](std::string_view path) { return files.count(std::string(path)) > 0; }, 3000);
+  return FindStart(
+      facts, [&](std::string_view path) { return files.count(std::string(path)) > 0; }, 3000);
 }
 
 std::vector<std::string> First(const StartPlan& plan) {
@@ -44,8 +45,9 @@ struct Script {
 class Scripts : public ::testing::TestWithParam<Script> {};
 
 TEST_P(Scripts, AreReadWithoutAShell) {
-  const Facts facts = WithPackage(R"({"scripts": {"start": ")" + std::string(GetParam().start) +
-                                  R"(", "serve": "node src/server.js --loud", "loop": "npm run loop"}, "bin": {"tool": "cli.js"}})");
+  const Facts facts =
+      WithPackage(R"({"scripts": {"start": ")" + std::string(GetParam().start) +
+                  R"(", "serve": "node src/server.js --loud", "loop": "npm run loop"}, "bin": {"tool": "cli.js"}})");
   const StartPlan plan = Find(facts, {"src/server.js", "cli.js", "lib/index.js"});
   std::vector<std::string> found;
   if (!plan.candidates.empty() && plan.candidates[0].source == "scripts.start") found = First(plan);
@@ -60,14 +62,20 @@ TEST_P(Scripts, AreReadWithoutAShell) {
 INSTANTIATE_TEST_SUITE_P(
     Kinds, Scripts,
     ::testing::Values(Script{"node src/server.js", {"src/server.js"}}, Script{"node ./src/server", {"src/server.js"}},
-                      Script{"NODE_ENV=production node --max-old-space-size=200 src/server.js -p 1", {"--max-old-space-size=200", "src/server.js", "-p", "1"}},
+                      Script{"NODE_ENV=production node --max-old-space-size=200 src/server.js -p 1",
+                             {"--max-old-space-size=200", "src/server.js", "-p", "1"}},
                       Script{"cross-env A=1 nodemon --watch src src/server.js", {"src/server.js"}},
-                      Script{"nodemon -e js --exec 'node src/server.js'", {"src/server.js"}}, Script{"node src/server.js --port ${PORT:=9000} ${MODE:-fast}", {"src/server.js", "--port", "3000", "fast"}},
-                      Script{"node src/server.js --port $PORT", {"src/server.js", "--port", "3000"}}, Script{"node src/server.js $OTHER", {}}, Script{"node src/server.js || true", {}},
+                      Script{"nodemon -e js --exec 'node src/server.js'", {"src/server.js"}},
+                      Script{"node src/server.js --port ${PORT:=9000} ${MODE:-fast}",
+                             {"src/server.js", "--port", "3000", "fast"}},
+                      Script{"node src/server.js --port $PORT", {"src/server.js", "--port", "3000"}},
+                      Script{"node src/server.js $OTHER", {}}, Script{"node src/server.js || true", {}},
                       Script{"node -r dotenv/config src/server.js", {"-r", "dotenv/config", "src/server.js"}},
-                      Script{"tsc && node lib", {"lib/index.js"}}, Script{"npm run serve", {"src/server.js", "--loud"}}, Script{"tool --x", {"cli.js", "--x"}},
-                      Script{"pm2 start src/server.js --no-daemon", {"src/server.js", "--no-daemon"}}, Script{"node dist/server.js", {}},
-                      Script{"node src/server.js | pino-pretty", {"src/server.js"}}, Script{"npm run loop", {}}, Script{"npm run nothing", {}}, Script{"python app.py", {}},
+                      Script{"tsc && node lib", {"lib/index.js"}}, Script{"npm run serve", {"src/server.js", "--loud"}},
+                      Script{"tool --x", {"cli.js", "--x"}},
+                      Script{"pm2 start src/server.js --no-daemon", {"src/server.js", "--no-daemon"}},
+                      Script{"node dist/server.js", {}}, Script{"node src/server.js | pino-pretty", {"src/server.js"}},
+                      Script{"npm run loop", {}}, Script{"npm run nothing", {}}, Script{"python app.py", {}},
                       Script{"node 'src/server.js", {}}));
 
 TEST(FindStart, TriesTheOrderOfTheContract) {
@@ -80,6 +88,20 @@ TEST(FindStart, TriesTheOrderOfTheContract) {
     if (order.empty() || order.back() != candidate.arguments[0]) order.push_back(candidate.arguments[0]);
   }
   EXPECT_THAT(order, ElementsAre("y.js", "t.js", "a.js", "b.js", "c.js", "l.js"));
+}
+
+TEST(FindStart, RemembersTheWayThroughNpmThatItsAuthorTakes) {
+  Facts facts = WithPackage(R"({"scripts": {"start": "node a.js && true", "serve": "node b.js"}, "main": "c.js"})");
+  facts.assay_yaml = *sdk::Json::Parse(R"({"start": "npm run serve"})");
+  const std::vector<Candidate> candidates = Find(facts, {"b.js", "c.js"}).candidates;
+  ASSERT_EQ(candidates.size(), 2u);
+  EXPECT_THAT(candidates[0].npm, ElementsAre("run", "serve"));
+  EXPECT_EQ(candidates[0].script, "node b.js");
+  EXPECT_THAT(candidates[1].npm, IsEmpty());
+  const std::vector<Candidate> started =
+      Find(WithPackage(R"({"scripts": {"start": "NODE_ENV=production node a.js"}})"), {"a.js"}).candidates;
+  EXPECT_THAT(started.at(0).npm, ElementsAre("start"));
+  EXPECT_EQ(CommandLine(started[0]), "node a.js");
 }
 
 TEST(FindStart, SaysWhichBuildStepWouldMakeWhatIsMissing) {
@@ -164,8 +186,8 @@ TEST(FindStart, FindsNothingInAnEmptyPackage) {
 TEST(MakeEnvironment, GivesValuesOfTheKindANameSuggests) {
   Facts facts;
   facts.port_variable = "APP_PORT";
-  facts.variables = {{"JWT_SECRET", true, {}}, {"MONGODB_URL", true, {}}, {"API_URL", true, {}}, {"TOKEN_MINUTES", true, {}},
-                     {"COLOUR", true, "red"}, {"OPTIONAL", false, {}}};
+  facts.variables = {{"JWT_SECRET", true, {}},    {"MONGODB_URL", true, {}}, {"API_URL", true, {}},
+                     {"TOKEN_MINUTES", true, {}}, {"COLOUR", true, "red"},   {"OPTIONAL", false, {}}};
   const Environment environment = MakeEnvironment(facts, {{}, {{"FROM", "command"}}, ""}, "/node/bin/node", 3000, 7);
   for (const auto& [name, value] : environment) {
     EXPECT_TRUE(name != "JWT_SECRET" || value.size() >= 64) << value;
@@ -211,10 +233,12 @@ TEST(EnvExample, FillsWhatTheCodeGivesNoDefault) {
 TEST(LoadPaths, PreferRoutesWithoutParametersOrSideEffects) {
   Facts facts;
   facts.health_paths = {"/healthz"};
-  ReadRoutesJson(R"j([{"method": "GET", "path": "/healthz", "path_exact": true}, {"method": "GET", "path": "/items/:id", "path_exact": true},
+  ReadRoutesJson(
+      R"j([{"method": "GET", "path": "/healthz", "path_exact": true}, {"method": "GET", "path": "/items/:id", "path_exact": true},
     {"method": "GET", "path": "/items", "path_exact": true}, {"method": "POST", "path": "/items", "path_exact": true},
     {"method": "GET", "path": "/logout", "path_exact": true}, {"method": "GET", "path": "/guess", "path_exact": false},
-    {"method": "GET", "path": "/a/(.*)", "path_exact": true}])j", facts);
+    {"method": "GET", "path": "/a/(.*)", "path_exact": true}])j",
+      facts);
   EXPECT_THAT(LoadPaths(facts, 10), ElementsAre("/items", "/healthz", "/"));
   EXPECT_THAT(BodyRoutes(facts, 10), ElementsAre(Pair("POST", "/items")));
   EXPECT_THAT(LookupPaths(facts, 10), Contains("/items/no-such-id"));
@@ -223,7 +247,9 @@ TEST(LoadPaths, PreferRoutesWithoutParametersOrSideEffects) {
 TEST(ReadServerJson, PassesOverWhatHasAnotherShape) {
   Facts facts;
   ReadServerJson("not json", facts);
-  ReadServerJson(R"({"entries": "x", "node_majors": ["a", 1e9, 20], "default_port": -1, "environment": [{"required": true}], "health_paths": [7, "/ok"]})", facts);
+  ReadServerJson(
+      R"({"entries": "x", "node_majors": ["a", 1e9, 20], "default_port": -1, "environment": [{"required": true}], "health_paths": [7, "/ok"]})",
+      facts);
   EXPECT_THAT(facts.node_majors, ElementsAre(20));
   EXPECT_THAT(facts.entries, IsEmpty());
   EXPECT_THAT(facts.variables, IsEmpty());
@@ -239,14 +265,19 @@ TEST(WantedService, NamesWhatAServerCannotReach) {
 }
 
 TEST(WantedNativePart, NamesThePackageWhoseInstallScriptDidNotRun) {
-  EXPECT_THAT(WantedNativePart("Error: Cannot find module '/app/node_modules/bcrypt/lib/binding/napi-v3/bcrypt_lib.node'"), HasSubstr("\"bcrypt\""));
-  EXPECT_THAT(WantedNativePart("Error: Could not locate the bindings file. Tried:\n → /app/node_modules/better-sqlite3/build/x.node\n at bindings (/app/node_modules/bindings/b.js"),
-              HasSubstr("\"better-sqlite3\""));
+  EXPECT_THAT(
+      WantedNativePart("Error: Cannot find module '/app/node_modules/bcrypt/lib/binding/napi-v3/bcrypt_lib.node'"),
+      HasSubstr("\"bcrypt\""));
+  EXPECT_THAT(
+      WantedNativePart("Error: Could not locate the bindings file. Tried:\n → "
+                       "/app/node_modules/better-sqlite3/build/x.node\n at bindings (/app/node_modules/bindings/b.js"),
+      HasSubstr("\"better-sqlite3\""));
   EXPECT_EQ(WantedNativePart("Error: Cannot find module 'left-pad'"), "");
 }
 
 TEST(ServiceOfPackage, IsWhatADependencyIsAClientOf) {
-  EXPECT_EQ(ServiceOfPackage(WithPackage(R"({"dependencies": {"express": "4", "mongoose": "8"}})").package), "a MongoDB");
+  EXPECT_EQ(ServiceOfPackage(WithPackage(R"({"dependencies": {"express": "4", "mongoose": "8"}})").package),
+            "a MongoDB");
   EXPECT_EQ(ServiceOfPackage(WithPackage(R"({"devDependencies": {"pg": "8"}})").package), "");
 }
 
@@ -254,9 +285,13 @@ TEST(ExplainEnd, NamesTheMissingPackageOrTheLimit) {
   sdk::ProcessState state;
   state.ended = true;
   state.exit_code = 1;
-  EXPECT_EQ(ExplainEnd(state, "Error: Cannot find module 'left-pad'\nRequire stack:", ""), "package \"left-pad\" is not among the dependencies that were installed");
-  EXPECT_THAT(ExplainEnd(state, "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'nanoid' imported from /app/a.js", ""), HasSubstr("package \"nanoid\""));
-  EXPECT_THAT(ExplainEnd(state, "Error: Cannot find module './gone'", ""), HasSubstr("a file that is not there: ./gone"));
+  EXPECT_EQ(ExplainEnd(state, "Error: Cannot find module 'left-pad'\nRequire stack:", ""),
+            "package \"left-pad\" is not among the dependencies that were installed");
+  EXPECT_THAT(
+      ExplainEnd(state, "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'nanoid' imported from /app/a.js", ""),
+      HasSubstr("package \"nanoid\""));
+  EXPECT_THAT(ExplainEnd(state, "Error: Cannot find module './gone'", ""),
+              HasSubstr("a file that is not there: ./gone"));
   EXPECT_EQ(ExplainEnd(state, "", "Error: boom"), "it ended with code 1: Error: boom");
   state.limit_hit = ASSAY_LIMIT_MEMORY;
   EXPECT_THAT(ExplainEnd(state, "", ""), HasSubstr("512 MiB"));

@@ -273,18 +273,42 @@ TEST(LoadPlans, AreAcceptedByTheEngine) {
     const std::string plans[] = {
         load_test::ReadyPlan(3000, {"/", "/healthz"}),
         load_test::ProbePlan(3000, load_test::LoadPaths(facts, 10), load_test::BodyRoutes(facts, 6)),
-        load_test::BadInputPlan(3000, facts, "/", profile),
-        load_test::BadInputPlan(3000, load_test::Facts(), "/", profile),
-        load_test::BodiesPlan(3000, {"POST", "/x"}),
+        load_test::BadInputPlan(3000, facts, "/", profile).plan,
+        load_test::BadInputPlan(3000, load_test::Facts(), "/", profile).plan,
+        load_test::BodiesPlan(3000, {"POST", "/x"}, "/"),
         load_test::StepsPlan(3000, {{"/x", 200}, {"/y", 401}}, profile),
-        load_test::DrainPlan(3000, {"/x", 200}, {"POST", "/x"}, 900, true, profile).plan,
-        load_test::DrainPlan(3000, {"/x", 200}, {}, 0, false, profile).plan,
+        load_test::DrainPlan(3000, {"/x", 200}, {"POST", "/x"}, "/readyz", 900, true, profile).plan,
+        load_test::DrainPlan(3000, {"/x", 200}, {}, "", 0, false, profile).plan,
     };
     for (const std::string& plan : plans) {
       const auto parsed = loadgen::ParsePlan(plan);
       EXPECT_TRUE(parsed.ok()) << parsed.status() << "\n" << plan.substr(0, 2000);
     }
   }
+}
+
+TEST(LoadPlans, SpreadBadBodiesOverEveryRouteBeforeRepeatingOne) {
+  load_test::Facts facts;
+  for (int i = 0; i < 20; ++i) {
+    facts.routes.push_back({"POST", absl::StrCat("/r/", i), "a.js", 1, true});
+    facts.routes.push_back({"GET", absl::StrCat("/r/", i, "/:id"), "a.js", 1, true});
+  }
+  facts.routes.push_back({"POST", "/admin/shutdown", "a.js", 1, true});
+  const auto reached = [&](size_t routes, bool quick) {
+    load_test::Facts some = facts;
+    for (size_t i = 20; i < routes; ++i) some.routes.push_back({"POST", absl::StrCat("/more/", i), "a.js", 1, true});
+    const load_test::BadInput input = load_test::BadInputPlan(3000, some, "/", load_test::Profile{quick});
+    EXPECT_THAT(input.plan, ::testing::Not(HasSubstr("shutdown")));
+    EXPECT_EQ(input.all_routes, routes);
+    return input.routes;
+  };
+  EXPECT_EQ(reached(20, true), 20u);
+  EXPECT_EQ(reached(60, true), 23u);
+  EXPECT_EQ(reached(60, false), 60u);
+  EXPECT_EQ(reached(400, false), 150u);
+  const std::vector<std::string> lookups = load_test::LookupPaths(facts, 20);
+  ASSERT_EQ(lookups.size(), 20u);
+  for (const std::string& path : lookups) EXPECT_THAT(path, HasSubstr("999999999"));
 }
 
 }  // namespace
