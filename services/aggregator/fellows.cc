@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/aggregator/fellows.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -26,10 +27,15 @@ bool Fellows::MayClaim(uint32_t shard, const storage::v1::ShardMeta& meta) const
   return aggregator::MayClaim(question);
 }
 
-bool Fellows::KnowVersion(uint32_t state_version) const {
+bool Fellows::Know(uint32_t state_version, const std::vector<std::string>& frameworks) const {
   for (const auto& [instance, heard] : announcements_.aggregators()) {
     if (instance == options_.instance || !announcements_.IsPresent(heard)) continue;
-    if (heard.announcement.aggregator().state_version() < state_version) return false;
+    const event::v1::Aggregator& fellow = heard.announcement.aggregator();
+    if (fellow.state_version() < state_version) return false;
+    for (const std::string& framework : frameworks) {
+      const auto& known = fellow.frameworks();
+      if (std::find(known.begin(), known.end(), framework) == known.end()) return false;
+    }
   }
   return true;
 }

@@ -28,8 +28,8 @@ class Fellows {
 
   // See claim_policy.h.
   bool MayClaim(uint32_t shard, const storage::v1::ShardMeta& meta) const;
-  // Whether every other aggregator that is present knows the rules of that version.
-  bool KnowVersion(uint32_t state_version) const;
+  // Whether every other aggregator that is present knows the rules of that version and all of these frameworks.
+  bool Know(uint32_t state_version, const std::vector<std::string>& frameworks) const;
   // Evaluations of the lane that all evaluators that are present run at once.
   size_t SlotsOf(absl::string_view lane) const;
   // host:port of the shard service of an aggregator that is present; empty: not known.

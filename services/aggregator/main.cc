@@ -37,7 +37,12 @@ int main(int argc, char** argv) {
   assay::config::v1::Aggregator config;
   const absl::Status loaded = assay::runtime::LoadConfiguration(config_file, overrides, &config);
   if (!loaded.ok()) return Fail(loaded);
-  auto process = assay::aggregator::Process::Create(config);
+  absl::StatusOr<std::unique_ptr<assay::aggregator::Process>> process;
+  {
+    // It may wait for brokers for a minute.
+    const assay::runtime::EndOnShutdown while_starting;
+    process = assay::aggregator::Process::Create(config);
+  }
   if (!process.ok()) return Fail(process.status());
   const std::string addresses = (*process)->Addresses();
   std::cerr << "serving " << addresses << std::flush;

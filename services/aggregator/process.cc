@@ -11,6 +11,7 @@
 #include "services/aggregator/accounting_metrics.h"
 #include "services/aggregator/fellows.h"
 #include "services/aggregator/quotas.h"
+#include "services/aggregator/readiness_follower.h"
 #include "services/aggregator/server.h"
 #include "services/aggregator/shard.h"
 #include "services/aggregator/shard_rpc.h"
@@ -29,6 +30,7 @@
 #include "services/common/runtime/monitor.h"
 #include "services/common/store/disk_guard.h"
 #include "services/membership/announcements.h"
+#include "services/membership/offered_plugins.h"
 #include "services/readiness/framework.h"
 
 namespace assay::aggregator {
@@ -104,11 +106,16 @@ struct Process::Parts {
   std::unique_ptr<blob::FolderBlobStore> blobs;
   std::unique_ptr<log::KafkaLog> owners;
   std::unique_ptr<log::KafkaLog> journal;
+  std::unique_ptr<log::KafkaLog> readiness;
   std::unique_ptr<log::KafkaWorkQueue> queue;
   std::unique_ptr<membership::Announcements> announcements;
   std::unique_ptr<Fellows> fellows;
+  // Of the frameworks here.
+  std::vector<std::string> frameworks;
+  runtime::Metrics metrics;
   std::unique_ptr<Server> server;
   std::unique_ptr<AccountingMetrics> accounting;
+  std::unique_ptr<ReadinessFollower> follower;
   std::unique_ptr<rpc::Authorizer> authorizer;
   std::unique_ptr<rpc::CallGate> gate;
   std::unique_ptr<rpc::Executor> executor;
@@ -117,7 +124,6 @@ struct Process::Parts {
   int port = 0;
   std::atomic<bool> is_leaving = false;
   runtime::Health health;
-  runtime::Metrics metrics;
   // Says that it is there; and looks at what blocks when brokers are away.
   std::unique_ptr<runtime::Monitor> announcing;
   std::unique_ptr<runtime::Monitor> looking;
@@ -156,6 +162,7 @@ absl::Status Process::Parts::OpenLogs() {
                          log::KafkaConfiguration::Create(config.kafka(), absl::StrCat("aggregator-", config.instance())));
   ASSAY_ASSIGN_OR_RETURN(owners, log::OpenWhenServed(kafka.owners()));
   ASSAY_ASSIGN_OR_RETURN(journal, log::OpenWhenServed(kafka.journal()));
+  ASSAY_ASSIGN_OR_RETURN(readiness, log::OpenWhenServed(kafka.readiness()));
   ASSAY_ASSIGN_OR_RETURN(queue, log::OpenWhenServed(kafka.work_queue()));
   ASSAY_ASSIGN_OR_RETURN(announcements, membership::Announcements::Open(*owners, clock));
   Fellows::Options options;
@@ -177,6 +184,7 @@ absl::Status Process::Parts::OpenShards() {
   ASSAY_RETURN_IF_ERROR(MakeSecretDirectory(config.keys_directory()));
   ASSAY_ASSIGN_OR_RETURN(options.capability_key, ReadOrMakeSecretKey(config.keys_directory(), "capability"));
   options.frameworks = readiness::Catalog::BuiltIn().frameworks();
+  for (const auto& framework : options.frameworks) frameworks.push_back(framework->digest_text());
   options.queue_survives = true;
   options.cancel = [this](const event::v1::Cancellation& cancellation) {
     event::v1::Announcement announcement;
@@ -194,9 +202,30 @@ absl::Status Process::Parts::OpenShards() {
     const size_t part = (4 * std::max<size_t>(fellows->SlotsOf(lane), 1) + shards - 1) / shards;
     return lane == "fast" ? std::max<size_t>(part, 16) : part;
   };
-  options.peers_know = [this](uint32_t state_version) { return fellows->KnowVersion(state_version); };
-  ASSAY_ASSIGN_OR_RETURN(server,
-                         Server::Create(std::move(options), journal.get(), queue.get(), *blobs, clock));
+  options.peers_know = [this] { return fellows->Know(kStateVersion, frameworks); };
+  options.plugins = [this] {
+    return membership::MostOffered(announcements->evaluators(), [this](const membership::Heard& heard) {
+      return announcements->IsPresent(heard);
+    });
+  };
+  runtime::Counter applied = metrics.AddCounter("assay_aggregator_applied_records_total", "Records applied");
+  runtime::Histogram write = metrics.AddHistogram("assay_aggregator_write_seconds", "Synced writes of groups of records",
+                                                  runtime::SecondsBounds());
+  runtime::Histogram append = metrics.AddHistogram("assay_aggregator_append_seconds",
+                                                   "From an append of the relay to its delivery report",
+                                                   runtime::SecondsBounds());
+  options.on_group = [applied, write](size_t records, absl::Duration took) mutable {
+    applied.Increment(static_cast<double>(records));
+    write.Observe(absl::ToDoubleSeconds(took));
+  };
+  options.on_append = [append](absl::Duration took) mutable { append.Observe(absl::ToDoubleSeconds(took)); };
+  ASSAY_ASSIGN_OR_RETURN(server, Server::Create(std::move(options), {.journal = journal.get(),
+                                                                     .queue = queue.get(),
+                                                                     .blobs = *blobs,
+                                                                     .readiness = readiness.get(),
+                                                                     .clock = clock}));
+  follower = std::make_unique<ReadinessFollower>(
+      *readiness, clock, [this](const event::v1::ReadinessPublished& published) { server->SeePublished(published); });
   accounting = std::make_unique<AccountingMetrics>(*server, metrics);
   return absl::OkStatus();
 }
@@ -239,7 +268,7 @@ void Process::Parts::Announce() {
   body.set_address(config.advertise().empty() ? Address() : config.advertise());
   body.set_is_leaving(is_leaving);
   body.set_state_version(kStateVersion);
-  for (const auto& framework : readiness::Catalog::BuiltIn().frameworks()) body.add_frameworks(framework->digest_text());
+  *body.mutable_frameworks() = {frameworks.begin(), frameworks.end()};
   for (event::v1::ShardReplica& replica : server->Replicas()) *body.add_replicas() = std::move(replica);
   announcements->Announce(absl::StrCat("aggregator/", config.instance()), std::move(announcement));
 }
@@ -260,6 +289,8 @@ void Process::Parts::LookAtShards() {
           absl::StrCat("shard ", replica.shard(), " has ", replica.lag_records(), " records to apply"));
     }
   }
+  metrics.AddGauge("assay_aggregator_rolled_back_records", "Records lost with a damaged write-ahead log, applied again")
+      .Set(static_cast<double>(server->rolled_back()));
   metrics.AddGauge("assay_aggregator_owned_shards", "Shards whose claim in force is of this process")
       .Set(static_cast<double>(owned));
   health.Set("shards", std::move(status));
@@ -310,6 +341,7 @@ absl::StatusOr<std::unique_ptr<Process>> Process::Create(const config::v1::Aggre
   ASSAY_RETURN_IF_ERROR(parts.OpenShards());
   ASSAY_RETURN_IF_ERROR(parts.OpenDoor());
   parts.server->Start();
+  parts.follower->Start();
   ASSAY_RETURN_IF_ERROR(Annotate(parts.OpenStatusPages(), "http_listen"));
   return process;
 }
@@ -338,8 +370,10 @@ void Process::Stop(absl::Duration grace) {
   }
   parts.looking.reset();
   if (parts.http != nullptr) parts.http->Stop();
+  if (parts.follower != nullptr) parts.follower->Stop();
   if (parts.server != nullptr) parts.server->Stop();
   if (parts.queue != nullptr) parts.queue->Close();
+  if (parts.readiness != nullptr) parts.readiness->Close();
   if (parts.journal != nullptr) parts.journal->Close();
   if (parts.owners != nullptr) parts.owners->Close();
 }

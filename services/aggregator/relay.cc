@@ -14,6 +14,9 @@ namespace assay::aggregator {
 namespace {
 
 constexpr absl::Duration kRetryWait = absl::Seconds(1);
+constexpr size_t kMaxRepublish = 10'000;
+// What others know and offer changes with their announcements.
+constexpr absl::Duration kOthersInterval = absl::Seconds(1);
 
 template <typename... Handlers>
 struct Overloaded : Handlers... {
@@ -24,15 +27,13 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 }  // namespace
 
-Relay::Relay(Options options, const ShardContext& context, ShardOwner& owner, const RowReader& rows, log::Log& log,
-             log::WorkQueue& queue, blob::BlobStore& blobs, Clock& clock)
+Relay::Relay(Options options, const ShardContext& context, ShardOwner& owner, const RowReader& rows, Targets targets,
+             Clock& clock)
     : options_(std::move(options)),
       context_(context),
       owner_(owner),
       rows_(rows),
-      log_(log),
-      queue_(queue),
-      blobs_(blobs),
+      targets_(targets),
       clock_(clock),
       step_(options_.step) {}
 
@@ -64,7 +65,7 @@ std::string Relay::held_claim() const {
 void Relay::Run() {
   absl::Time next = clock_.TimeNow();
   for (;;) {
-    std::vector<RelayReport> reports;
+    RelayStep::Input input;
     {
       absl::MutexLock lock(&inbox_->mutex);
       const auto ready = [inbox = inbox_.get()] {
@@ -74,9 +75,10 @@ void Relay::Run() {
       clock_.AwaitWithDeadline(&inbox_->mutex, absl::Condition(&ready), next);
       if (inbox_->stopping) return;
       inbox_->woken = false;
-      reports.swap(inbox_->reports);
+      input.reports.swap(inbox_->reports);
+      input.republish.swap(inbox_->republish);
     }
-    absl::StatusOr<RelayStep::Result> result = DoStep(std::move(reports));
+    absl::StatusOr<RelayStep::Result> result = DoStep(std::move(input));
     const absl::Status status = result.ok() ? result->status : result.status();
     if (!status.ok()) {
       LogWarning("relay", {{"shard", absl::StrCat(options_.partition)}, {"status", status.ToString()}});
@@ -87,14 +89,19 @@ void Relay::Run() {
   }
 }
 
-absl::StatusOr<RelayStep::Result> Relay::DoStep(std::vector<RelayReport> reports) {
-  RelayStep::Input input;
+absl::StatusOr<RelayStep::Result> Relay::DoStep(RelayStep::Input input) {
   input.now = clock_.TimeNow();
   // Before the rows, so that they are at least as new.
   ASSAY_ASSIGN_OR_RETURN(input.meta, ReadMeta(context_, rows_));
-  input.may_claim = !options_.may_claim || options_.may_claim(input.meta);
-  input.peers_know_version = !options_.peers_know || options_.peers_know(options_.step.state_version);
-  input.reports = std::move(reports);
+  if (step_.held_claim().empty()) {
+    input.may_claim = !options_.may_claim || options_.may_claim(input.meta);
+  } else if (input.now >= next_look_at_others_) {
+    next_look_at_others_ = input.now + kOthersInterval;
+    peers_know_ = !options_.peers_know || options_.peers_know();
+    if (options_.plugins) plugins_ = options_.plugins();
+  }
+  input.peers_know = peers_know_;
+  input.plugins = plugins_;
   RelayStep::Result result = step_.Step(input, rows_);
   absl::MutexLock lock(&inbox_->mutex);
   if (inbox_->held_claim != step_.held_claim()) {
@@ -105,6 +112,13 @@ absl::StatusOr<RelayStep::Result> Relay::DoStep(std::vector<RelayReport> reports
   return result;
 }
 
+void Relay::Republish(const std::string& key) {
+  absl::MutexLock lock(&inbox_->mutex);
+  // What is left out here stays old until its next change.
+  if (inbox_->republish.size() < kMaxRepublish) inbox_->republish.push_back(key);
+  inbox_->woken = true;
+}
+
 void Relay::Report(uint64_t id, absl::Status status, int64_t offset) {
   absl::MutexLock lock(&inbox_->mutex);
   inbox_->reports.push_back({id, std::move(status), offset});
@@ -112,22 +126,32 @@ void Relay::Report(uint64_t id, absl::Status status, int64_t offset) {
 }
 
 void Relay::Begin(RelayOutput output) {
-  const auto on_delivery = [inbox = inbox_, id = output.id](const log::Delivery& delivery) {
+  const auto on_delivery = [inbox = inbox_, id = output.id, on_append = options_.on_append, &clock = clock_,
+                            begun = clock_.TimeNow()](const log::Delivery& delivery) {
+    if (on_append && delivery.status.ok()) on_append(clock.TimeNow() - begun);
     absl::MutexLock lock(&inbox->mutex);
     inbox->reports.push_back({id, delivery.status, delivery.offset});
     inbox->woken = true;
   };
   std::visit(Overloaded{[&](const AskEnd&) {
-                          const absl::StatusOr<log::Offset> end = log_.EndOffset(options_.partition);
+                          const absl::StatusOr<log::Offset> end = targets_.journal.EndOffset(options_.partition);
                           Report(output.id, end.status(), end.ok() ? *end : -1);
                         },
                         [&](const AppendEvent& append) {
                           const event::v1::Envelope& envelope = append.envelope;
-                          log_.Append(options_.partition, Key(envelope.tenant(), envelope.candidate_key()),
-                                      SerializeRow(envelope), on_delivery);
+                          targets_.journal.Append(options_.partition, Key(envelope.tenant(), envelope.candidate_key()),
+                                                  SerializeRow(envelope), on_delivery);
                         },
                         [&](const PutWork& put) {
-                          queue_.Put(put.work.lane(), put.work.evaluation_id(), SerializeRow(put.work), on_delivery);
+                          targets_.queue.Put(put.work.lane(), put.work.evaluation_id(), SerializeRow(put.work),
+                                             on_delivery);
+                        },
+                        [&](const PublishReadiness& publish) {
+                          const event::v1::ReadinessPublished& value = publish.published;
+                          log::Log& topic = *targets_.readiness;
+                          topic.Append(log::PartitionOf(value.tenant(), value.candidate_key(), topic.partitions()),
+                                       Key(value.tenant(), value.candidate_key(), value.assessment_key()),
+                                       SerializeRow(value), on_delivery);
                         },
                         [&](const CarryOut& message) { Report(output.id, CarryOutNow(message.row)); }},
              output.action);
@@ -154,9 +178,9 @@ absl::Status Relay::CarryOutNow(const storage::v1::OutboxRow& row) {
 absl::Status Relay::EraseBlobs(const storage::v1::OutboxRow::EraseBlobs& erase) {
   // What the candidate's next submission uploads is newer, and stays when this is carried out again.
   const blob::Owner owner{erase.tenant(), erase.candidate_key()};
-  ASSAY_ASSIGN_OR_RETURN(const std::vector<blob::BlobInfo> blobs, blobs_.List(owner));
+  ASSAY_ASSIGN_OR_RETURN(const std::vector<blob::BlobInfo> blobs, targets_.blobs.List(owner));
   for (const blob::BlobInfo& info : blobs) {
-    const absl::Status status = blobs_.DeleteIfOlder(owner, info.digest, FromProtoTime(erase.before()));
+    const absl::Status status = targets_.blobs.DeleteIfOlder(owner, info.digest, FromProtoTime(erase.before()));
     if (!status.ok() && !absl::IsNotFound(status) && !absl::IsFailedPrecondition(status)) return status;
   }
   return absl::OkStatus();

@@ -36,12 +36,24 @@ class Relay {
     std::function<void(const event::v1::Cancellation& cancellation)> cancel;
     // Whether to claim the shard from whoever `meta` says holds it. Null: always.
     std::function<bool(const storage::v1::ShardMeta& meta)> may_claim;
-    // Whether all who follow the shard know the rules of that version. Null: there is nobody else.
-    std::function<bool(uint32_t state_version)> peers_know;
+    // Whether all who follow the shard know what this program knows. Null: there is nobody else.
+    std::function<bool()> peers_know;
+    // What evaluators offer now. Null: nothing is ever released by it.
+    std::function<OfferedPlugins()> plugins;
+    // From an append of this relay until its report. Null: nobody counts.
+    std::function<void(absl::Duration)> on_append;
   };
 
-  Relay(Options options, const ShardContext& context, ShardOwner& owner, const RowReader& rows, log::Log& log,
-        log::WorkQueue& queue, blob::BlobStore& blobs, Clock& clock);
+  // What it writes to. `readiness` is the topic of published readiness; null: nothing is published.
+  struct Targets {
+    log::Log& journal;
+    log::WorkQueue& queue;
+    blob::BlobStore& blobs;
+    log::Log* readiness = nullptr;
+  };
+
+  Relay(Options options, const ShardContext& context, ShardOwner& owner, const RowReader& rows, Targets targets,
+        Clock& clock);
   ~Relay();
 
   void Start();
@@ -49,6 +61,8 @@ class Relay {
 
   // The event id of its claim while that was in force when the relay last looked; empty: it is not the owner.
   std::string held_claim() const;
+  // Something older landed behind what was published of that assessment: "tenant/candidate_key/assessment_key".
+  void Republish(const std::string& key);
 
  private:
   // Shared with callbacks, which may come after the relay is gone.
@@ -57,11 +71,13 @@ class Relay {
     bool stopping ABSL_GUARDED_BY(mutex) = false;
     bool woken ABSL_GUARDED_BY(mutex) = true;
     std::vector<RelayReport> reports ABSL_GUARDED_BY(mutex);
+    // No more than kMaxRepublish.
+    std::vector<std::string> republish ABSL_GUARDED_BY(mutex);
     std::string held_claim ABSL_GUARDED_BY(mutex);
   };
 
   void Run();
-  absl::StatusOr<RelayStep::Result> DoStep(std::vector<RelayReport> reports);
+  absl::StatusOr<RelayStep::Result> DoStep(RelayStep::Input input);
   void Begin(RelayOutput output);
   void Report(uint64_t id, absl::Status status, int64_t offset = -1);
   absl::Status CarryOutNow(const storage::v1::OutboxRow& row);
@@ -71,11 +87,13 @@ class Relay {
   const ShardContext& context_;
   ShardOwner& owner_;
   const RowReader& rows_;
-  log::Log& log_;
-  log::WorkQueue& queue_;
-  blob::BlobStore& blobs_;
+  const Targets targets_;
   Clock& clock_;
   RelayStep step_;
+  // What others know and offer, as it was a little ago. Of the thread alone.
+  absl::Time next_look_at_others_ = absl::InfinitePast();
+  bool peers_know_ = false;
+  OfferedPlugins plugins_;
   const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
   std::unique_ptr<ShardOwner::Subscription> subscription_;
   std::thread thread_;

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "assay/event/v1/event.pb.h"
+#include "assay/event/v1/readiness_published.pb.h"
 #include "assay/event/v1/work.pb.h"
 #include "assay/storage/v1/shard_state.pb.h"
 
@@ -29,7 +30,11 @@ struct PutWork {
 struct CarryOut {
   storage::v1::OutboxRow row;
 };
-using RelayAction = std::variant<AskEnd, AppendEvent, PutWork, CarryOut>;
+// Append it to the topic of published readiness.
+struct PublishReadiness {
+  event::v1::ReadinessPublished published;
+};
+using RelayAction = std::variant<AskEnd, AppendEvent, PutWork, CarryOut, PublishReadiness>;
 
 struct RelayOutput {
   uint64_t id = 0;

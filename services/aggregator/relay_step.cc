@@ -110,19 +110,40 @@ absl::Status RelayStep::JournalQuotas(const RowReader& rows) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<absl::Time> RelayStep::DoDuties(const Input& input, const RowReader& rows) {
-  if (input.meta.state_version() < options_.state_version && input.peers_know_version &&
-      !duties_->is_version_journaled) {
+void RelayStep::MoveOn(const storage::v1::ShardMeta& meta) {
+  if (meta.state_version() < options_.state_version && !duties_->is_version_journaled) {
     duties_->is_version_journaled = true;
     JournalVersion();
   }
+  if (duties_->is_catalog_journaled) return;
+  event::v1::Envelope envelope;
+  for (const std::string& digest : options_.catalog) {
+    const auto& known = meta.catalog();
+    if (std::find(known.begin(), known.end(), digest) != known.end()) continue;
+    envelope.mutable_catalog_advanced()->add_digests(digest);
+  }
+  duties_->is_catalog_journaled = true;
+  if (!envelope.has_catalog_advanced()) return;
+  outputs_.Journal(std::move(envelope), [this](const absl::Status& status, int64_t) {
+    if (!status.ok() && duties_) duties_->is_catalog_journaled = false;
+  });
+}
+
+absl::StatusOr<absl::Time> RelayStep::DoDuties(const Input& input, const RowReader& rows) {
+  if (input.peers_know) MoveOn(input.meta);
   if (input.meta.state_version() >= kTenantsVersion && !duties_->are_quotas_journaled) {
     ASSAY_RETURN_IF_ERROR(JournalQuotas(rows));
   }
+  for (const std::string& key : input.republish) duties_->publication.Republish(key);
   const int64_t applied = input.meta.applied_offset();
   ASSAY_ASSIGN_OR_RETURN(const absl::Time outbox, duties_->outbox.Step(input.now, input.meta, rows, outputs_));
   ASSAY_ASSIGN_OR_RETURN(const absl::Time timers, duties_->timers.Step(input.now, applied, rows, outputs_));
-  return std::min(outbox, timers);
+  ASSAY_ASSIGN_OR_RETURN(absl::Time next, duties_->release.Step(input.now, input.plugins, rows, outputs_));
+  if (options_.publishes) {
+    ASSAY_ASSIGN_OR_RETURN(const absl::Time due, duties_->publication.Step(input.now, input.meta, rows, outputs_));
+    next = std::min(next, due);
+  }
+  return std::min({next, outbox, timers});
 }
 
 }  // namespace assay::aggregator

@@ -11,7 +11,9 @@
 #include "absl/time/time.h"
 #include "assay/storage/v1/shard_state.pb.h"
 #include "services/aggregator/outbox_delivery.h"
+#include "services/aggregator/plugin_release.h"
 #include "services/aggregator/quotas.h"
+#include "services/aggregator/readiness_publication.h"
 #include "services/aggregator/relay_outputs.h"
 #include "services/aggregator/rows.h"
 #include "services/aggregator/shard.h"
@@ -19,9 +21,10 @@
 
 namespace assay::aggregator {
 
-// Decides what the relay of a shard does: claims the shard, and while its claim is the one in force delivers the outbox
-// and fires timers. Everything it asks for may be done twice and may fail. A step machine: no threads, locks, clocks or
-// randomness; it reads rows and nothing else.
+// Decides what the relay of a shard does: claims the shard, and while its claim is the one in force delivers the outbox,
+// fires timers, publishes readiness, releases what waited for a plugin and moves the shard on to newer rules. Everything
+// it asks for may be done twice and may fail. A step machine: no threads, locks, clocks or randomness; it reads rows and
+// nothing else.
 //
 // What it journals carries the epoch of its own claim, so that all of it is void once another claim stands before it; it
 // steps down in the very step in which it sees one.
@@ -32,12 +35,16 @@ class RelayStep {
     std::string instance;
     // Unlike that of any other process: makes event ids unique.
     std::string nonce;
+    uint32_t shard = 0;
     // Work that was put is kept by the queue itself, whatever happens to this process.
     bool queue_survives = false;
+    // There is a topic of published readiness.
+    bool publishes = false;
     // How long workers get after a claim before their silence means anything.
     absl::Duration start_grace = absl::Seconds(60);
-    // The rules that this program knows.
+    // The rules that this program knows, and the catalog's entries, by digest.
     uint32_t state_version = kStateVersion;
+    std::vector<std::string> catalog;
     // In force once the claim is.
     Quotas quotas;
     // Work of a lane that may be put and not ended.
@@ -51,8 +58,12 @@ class RelayStep {
     // Another claim of this shard, or none, may be challenged now; see claim_policy.h. Only looked at while the claim
     // in force is not ours.
     bool may_claim = false;
-    // Everybody who follows the shard knows the rules of `state_version`.
-    bool peers_know_version = true;
+    // Everybody who follows the shard knows the rules of `state_version` and all of `catalog`.
+    bool peers_know = true;
+    // What evaluators offer now.
+    OfferedPlugins plugins;
+    // Assessments whose published readiness is not the newest: "tenant/candidate_key/assessment_key".
+    std::vector<std::string> republish;
     std::vector<RelayReport> reports;
   };
 
@@ -86,11 +97,16 @@ class RelayStep {
   // What an owner does; made with a claim and gone with it.
   struct Duties {
     Duties(const Options& options, absl::Time now)
-        : outbox(options.queue_survives, options.credit), timers(now + options.start_grace) {}
+        : outbox(options.queue_survives, options.credit),
+          timers(now + options.start_grace),
+          publication(options.shard) {}
     OutboxDelivery outbox;
     TimerFiring timers;
+    ReadinessPublication publication;
+    PluginRelease release;
     bool is_version_journaled = false;
     bool are_quotas_journaled = false;
+    bool is_catalog_journaled = false;
   };
 
   // Compares the claim in force with ours.
@@ -99,6 +115,8 @@ class RelayStep {
   void JournalClaim(const storage::v1::ShardMeta& meta);
   void JournalVersion();
   absl::Status JournalQuotas(const RowReader& rows);
+  // What the shard has to know of this program.
+  void MoveOn(const storage::v1::ShardMeta& meta);
   absl::StatusOr<absl::Time> DoDuties(const Input& input, const RowReader& rows);
 
   const Options options_;

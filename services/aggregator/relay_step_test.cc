@@ -48,7 +48,9 @@ class Replica {
     input.now = now;
     input.meta = meta();
     input.may_claim = may_claim;
-    input.peers_know_version = peers_know_version;
+    input.peers_know = peers_know;
+    input.plugins = plugins;
+    input.republish = std::exchange(republish, {});
     input.reports = std::exchange(reports_, {});
     RelayStep::Result result = step_.Step(input, rows_);
     ASSAY_EXPECT_OK(result.status);
@@ -69,12 +71,16 @@ class Replica {
   const RowReader& rows() const { return rows_; }
 
   bool may_claim = true;
-  bool peers_know_version = true;
+  bool peers_know = true;
+  OfferedPlugins plugins;
+  std::vector<std::string> republish;
   // Status of the puts to come, and whether their reports come at all.
   absl::Status put_status;
   bool reports_puts = true;
   absl::Time next;
   std::vector<event::v1::Work> put;
+  absl::Status publish_status;
+  std::vector<event::v1::ReadinessPublished> published;
   // "cancel ID" and "put ID", in the order they were begun.
   std::vector<std::string> begun;
 
@@ -99,6 +105,9 @@ class Replica {
     } else if (const auto* message = std::get_if<CarryOut>(&output.action)) {
       begun.push_back(absl::StrCat("cancel ", message->row.cancel().submission_id()));
       reports_.push_back({output.id, absl::OkStatus(), -1});
+    } else if (const auto* publish = std::get_if<PublishReadiness>(&output.action)) {
+      if (publish_status.ok()) published.push_back(publish->published);
+      reports_.push_back({output.id, publish_status, -1});
     }
   }
 
@@ -141,7 +150,7 @@ class RelayStepTest : public ::testing::Test {
     envelope.set_assessment_key("main");
     return envelope;
   }
-  void Accept(const std::string& id, v1::Submission::Kind kind = v1::Submission::SCORECARD) {
+  void Accept(const std::string& id, v1::Submission::Kind kind = v1::Submission::SCORECARD, bool has_plugins = true) {
     Envelope envelope = OfCandidate(id);
     event::v1::SubmissionAccepted& accepted = *envelope.mutable_submission_accepted();
     accepted.set_submission_id(id);
@@ -151,7 +160,7 @@ class RelayStepTest : public ::testing::Test {
     accepted.set_source_key(id);
     accepted.set_blob_digest(id);
     for (const char* evaluator : {"code_analysis", "load_test", "rubric"}) {
-      (*accepted.mutable_plugins())[evaluator] = "plugin";
+      if (has_plugins) (*accepted.mutable_plugins())[evaluator] = "plugin";
     }
     Append(std::move(envelope));
   }
@@ -412,16 +421,98 @@ TEST_F(RelayStepTest, MovesOnToNewerRulesWhenEverybodyKnowsThem) {
   RelayStep::Options newer;
   newer.state_version = kStateVersion + 1;
   Replica b(log_, domain_, "b", newer);
-  b.peers_know_version = false;
+  b.peers_know = false;
   b.Settle(now_);
   EXPECT_TRUE(b.owns());
   EXPECT_THAT(Journaled(Envelope::kStateVersion), SizeIs(1));
-  b.peers_know_version = true;
+  b.peers_know = true;
   b.StepAlone(now_);
   b.StepAlone(now_);
   const std::vector<Envelope> versions = Journaled(Envelope::kStateVersion);
   ASSERT_THAT(versions, SizeIs(2));
   EXPECT_EQ(versions[1].state_version().version(), kStateVersion + 1);
+}
+
+TEST_F(RelayStepTest, TellsTheShardOfTheCatalogOnce) {
+  RelayStep::Options options;
+  options.catalog = {testing::kFrameworkDigest};
+  Replica a(log_, domain_, "a", options);
+  a.peers_know = false;
+  a.Settle(now_);
+  EXPECT_THAT(Journaled(Envelope::kCatalogAdvanced), IsEmpty());
+  a.peers_know = true;
+  a.Settle(now_);
+  Replica b(log_, domain_, "b", options);
+  b.Settle(now_);
+  EXPECT_TRUE(b.owns());
+  EXPECT_THAT(Journaled(Envelope::kCatalogAdvanced), SizeIs(1));
+  EXPECT_THAT(b.meta().catalog(), ElementsAre(testing::kFrameworkDigest));
+}
+
+TEST_F(RelayStepTest, ReleasesWhatWaitedForAPluginWhenOneIsOffered) {
+  Replica a(log_, domain_, "a");
+  Accept("s1", v1::Submission::SCORECARD, /*has_plugins=*/false);
+  Accept("s2");
+  a.Settle(now_);
+  ASSERT_THAT(a.put, SizeIs(1));
+  a.plugins = {{"code_analysis", "sha256:1"}};
+  a.Settle(now_ + absl::Seconds(20));
+  EXPECT_THAT(Journaled(Envelope::kEvaluationReleased), IsEmpty());
+  a.plugins = {{"code_analysis", "sha256:1"}, {"rubric", "sha256:2"}};
+  a.Settle(now_ + absl::Seconds(40));
+  EXPECT_THAT(Journaled(Envelope::kEvaluationReleased), SizeIs(1));
+  ASSERT_THAT(a.put, SizeIs(2));
+  EXPECT_EQ(a.put[1].submission_id(), "s1");
+  EXPECT_EQ(a.put[1].plugin_digest(), "sha256:2");
+}
+
+TEST_F(RelayStepTest, PublishesReadinessOnceForEachAssessmentThatChanged) {
+  RelayStep::Options options;
+  options.publishes = true;
+  Replica a(log_, domain_, "a", options);
+  a.Settle(now_);
+  Accept("s1");
+  Accept("s2");
+  a.publish_status = absl::UnavailableError("no broker");
+  a.Settle(now_);
+  EXPECT_THAT(a.published, IsEmpty());
+  a.publish_status = absl::OkStatus();
+  a.Settle(now_ + absl::Seconds(2));
+  a.Settle(now_ + absl::Seconds(4));
+  ASSERT_THAT(a.published, SizeIs(2));
+  EXPECT_EQ(a.published[0].candidate_key(), "candidate-of-s1");
+  EXPECT_EQ(a.published[0].writer_epoch(), a.meta().epoch());
+  v1::ReadinessRecord record;
+  EXPECT_TRUE(record.ParseFromString(a.published[0].record()));
+  EXPECT_GT(record.version(), 0u);
+  EXPECT_EQ(a.meta().published_changes(), a.meta().next_change_sequence());
+
+  // The next owner goes on where this one was.
+  Accept("s3");
+  Replica b(log_, domain_, "b", options);
+  b.Settle(now_ + absl::Seconds(5));
+  ASSERT_THAT(b.published, SizeIs(1));
+  EXPECT_EQ(b.published[0].candidate_key(), "candidate-of-s3");
+  b.republish = {"acme/candidate-of-s1/main"};
+  b.Settle(now_ + absl::Seconds(6));
+  ASSERT_THAT(b.published, SizeIs(2));
+  EXPECT_EQ(b.published[1].record(), a.published[0].record());
+}
+
+TEST_F(RelayStepTest, WhatIsErasedIsPublishedAsSuch) {
+  RelayStep::Options options;
+  options.publishes = true;
+  Replica a(log_, domain_, "a", options);
+  Accept("s1");
+  a.Settle(now_);
+  ASSERT_THAT(a.published, SizeIs(1));
+  Envelope erasure = OfCandidate("s1");
+  erasure.mutable_erasure_requested();
+  Append(std::move(erasure));
+  a.Settle(now_ + absl::Seconds(2));
+  ASSERT_THAT(a.published, SizeIs(2));
+  EXPECT_EQ(a.published[1].candidate_key(), "candidate-of-s1");
+  EXPECT_EQ(a.published[1].record(), "");
 }
 
 }  // namespace

@@ -17,7 +17,14 @@
 namespace assay::aggregator {
 namespace {
 
-Relay::Options RelayOptions(const Server::Options& options, uint32_t index) {
+// Of one shard, in its store's folder.
+constexpr absl::string_view kWitnessName = "witness";
+// So many shards at most have memory of their own; more share a fixed amount.
+constexpr uint32_t kSharesOfMemory = 4;
+constexpr size_t kCacheBytes = 256 << 20;
+constexpr size_t kWriteBufferBytes = 128 << 20;
+
+Relay::Options RelayOptions(const Server::Options& options, uint32_t index, bool publishes) {
   Relay::Options relay;
   relay.partition = static_cast<int32_t>(index);
   relay.step.instance = options.instance;
@@ -26,7 +33,13 @@ Relay::Options RelayOptions(const Server::Options& options, uint32_t index) {
   relay.step.quotas = options.quotas;
   if (options.credit) relay.step.credit = options.credit;
   relay.cancel = options.cancel;
+  relay.step.shard = index;
+  relay.step.publishes = publishes;
+  for (const auto& framework : options.frameworks) relay.step.catalog.push_back(framework->digest_text());
+  std::sort(relay.step.catalog.begin(), relay.step.catalog.end());
   relay.peers_know = options.peers_know;
+  relay.plugins = options.plugins;
+  relay.on_append = options.on_append;
   if (options.may_claim) {
     relay.may_claim = [may_claim = options.may_claim, index](const storage::v1::ShardMeta& meta) {
       return may_claim(index, meta);
@@ -67,45 +80,54 @@ struct Server::Shard {
   std::atomic<uint64_t> lag = 0;
 };
 
-Server::Server(Options options, log::Log* log, blob::BlobStore& blobs, Clock& clock)
-    : options_(std::move(options)), log_(log), blobs_(blobs), clock_(clock), domain_(options_.frameworks) {}
+Server::Server(Options options, const Dependencies& dependencies)
+    : options_(std::move(options)),
+      uses_(dependencies),
+      domain_(options_.frameworks),
+      memory_(options_.shards > kSharesOfMemory ? store::StoreMemory::Create(kCacheBytes, kWriteBufferBytes) : nullptr) {}
 
 Server::~Server() { Stop(); }
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Create(Options options, log::Log* log, log::WorkQueue* queue,
-                                                       blob::BlobStore& blobs, Clock& clock) {
+absl::StatusOr<std::unique_ptr<Server>> Server::Create(Options options, const Dependencies& dependencies) {
   const uint32_t shards = options.shards;
-  if (log != nullptr && static_cast<uint32_t>(log->partitions()) != shards) {
+  const log::Log* const journal = dependencies.journal;
+  if (journal != nullptr && static_cast<uint32_t>(journal->partitions()) != shards) {
     return absl::FailedPreconditionError(
-        absl::StrCat("the journal has ", log->partitions(), " partitions, the configuration says ", shards));
+        absl::StrCat("the journal has ", journal->partitions(), " partitions, the configuration says ", shards));
   }
-  std::unique_ptr<Server> server(new Server(std::move(options), log, blobs, clock));
-  for (uint32_t index = 0; index < shards; ++index) ASSAY_RETURN_IF_ERROR(server->OpenShard(index, queue));
+  std::unique_ptr<Server> server(new Server(std::move(options), dependencies));
+  for (uint32_t index = 0; index < shards; ++index) ASSAY_RETURN_IF_ERROR(server->OpenShard(index));
   if (!server->options_.read_only) server->MakeSweeper();
   return server;
 }
 
-absl::Status Server::OpenShard(uint32_t index, log::WorkQueue* queue) {
+absl::Status Server::OpenShard(uint32_t index) {
   auto shard = std::make_unique<Shard>();
   shard->context.domain = &domain_;
   shard->context.capability_key = options_.capability_key;
   shard->context.partitions = options_.shards;
-  if (log_ != nullptr) shard->context.log_identity = log_->identity();
+  if (uses_.journal != nullptr) shard->context.log_identity = uses_.journal->identity();
 
   store::RocksStoreOptions store_options;
   store_options.path = absl::StrCat(options_.directory, "/", index);
   store_options.read_only = options_.read_only;
+  store_options.memory = memory_;
   for (const store::Table& table : ShardTables()) store_options.tables.push_back({table, 0});
   if (!options_.read_only) ASSAY_RETURN_IF_ERROR(MakeDirectories(store_options.path));
   ASSAY_ASSIGN_OR_RETURN(shard->store, store::RocksStore::Open(std::move(store_options)));
   shard->rows = std::make_unique<StoreRows>(*shard->store);
-  shard->reads = std::make_unique<ShardReads>(index, *shard->rows, blobs_, domain_);
+  shard->reads = std::make_unique<ShardReads>(index, *shard->rows, uses_.blobs, domain_);
   if (!options_.read_only) {
-    ASSAY_ASSIGN_OR_RETURN(
-        shard->owner,
-        ShardOwner::Create({static_cast<int32_t>(index), shard->context}, *log_, *shard->store, clock_));
-    shard->relay = std::make_unique<Relay>(RelayOptions(options_, index), shard->context, *shard->owner, *shard->rows, *log_,
-                                           *queue, blobs_, clock_);
+    ShardOwner::Options owner;
+    owner.partition = static_cast<int32_t>(index);
+    owner.context = shard->context;
+    owner.witness_path = absl::StrCat(options_.directory, "/", index, "/", kWitnessName);
+    owner.on_group = options_.on_group;
+    ASSAY_ASSIGN_OR_RETURN(shard->owner,
+                           ShardOwner::Create(std::move(owner), *uses_.journal, *shard->store, uses_.clock));
+    shard->relay = std::make_unique<Relay>(
+        RelayOptions(options_, index, uses_.readiness != nullptr), shard->context, *shard->owner, *shard->rows,
+        Relay::Targets{*uses_.journal, *uses_.queue, uses_.blobs, uses_.readiness}, uses_.clock);
   }
   shards_.push_back(std::move(shard));
   return absl::OkStatus();
@@ -116,7 +138,7 @@ void Server::MakeSweeper() {
   for (const auto& shard : shards_) {
     snapshots.push_back([store = shard->store.get()] { return std::make_unique<SnapshotRows>(*store); });
   }
-  sweeper_ = std::make_unique<Sweeper>(options_.sweeper, std::move(snapshots), clock_);
+  sweeper_ = std::make_unique<Sweeper>(options_.sweeper, std::move(snapshots), uses_.clock);
 }
 
 void Server::Start() {
@@ -149,8 +171,8 @@ absl::Status Server::health() const {
 }
 
 void Server::LookAtLag() {
-  for (uint32_t index = 0; log_ != nullptr && index < shards(); ++index) {
-    const absl::StatusOr<log::Offset> end = log_->EndOffset(static_cast<int32_t>(index));
+  for (uint32_t index = 0; uses_.journal != nullptr && index < shards(); ++index) {
+    const absl::StatusOr<log::Offset> end = uses_.journal->EndOffset(static_cast<int32_t>(index));
     if (!end.ok()) continue;
     const int64_t applied = shards_[index]->owner->applied();
     shards_[index]->lag = *end > applied + 1 ? static_cast<uint64_t>(*end - applied - 1) : 0;
@@ -175,6 +197,33 @@ bool Server::Owns(uint32_t shard) const {
 std::string Server::OwnerOf(uint32_t shard) const {
   const Shard& found = *shards_.at(shard);
   return found.owner == nullptr ? "" : found.owner->standing().owner;
+}
+
+void Server::SeePublished(const event::v1::ReadinessPublished& published) {
+  const uint32_t index = published.shard();
+  if (index >= shards() || !Owns(index)) return;
+  const Shard& shard = *shards_[index];
+  // What this owner appended itself landed in its order.
+  if (published.writer_epoch() == shard.owner->standing().epoch) return;
+  const std::string key =
+      Key(published.tenant(), published.candidate_key(), published.assessment_key());
+  const auto row = shard.rows->Find<storage::v1::ReadinessRowBytes>(kReadinessTable, key);
+  if (!row.ok()) return;
+  storage::v1::ReadinessRecordBytes ours, theirs;
+  if (row->has_value() && !ours.ParseFromString((*row)->record())) return;
+  const bool is_readable = theirs.ParseFromString(published.record());
+  const auto age = [](const storage::v1::ReadinessRecordBytes& record) {
+    return std::make_pair(record.epoch(), record.version());
+  };
+  // Erased here, or newer here.
+  const bool is_older = row->has_value() ? !is_readable || age(theirs) < age(ours) : !published.record().empty();
+  if (is_older) shard.relay->Republish(key);
+}
+
+int64_t Server::rolled_back() const {
+  int64_t sum = 0;
+  for (const auto& shard : shards_) sum += shard->owner == nullptr ? 0 : shard->owner->rolled_back();
+  return sum;
 }
 
 std::vector<event::v1::ShardReplica> Server::Replicas() const {
@@ -214,9 +263,14 @@ absl::StatusOr<const ShardReads*> Server::Read(uint32_t shard, int64_t wait_for_
 
 absl::StatusOr<const ShardReads*> Server::ReadStrongly(uint32_t shard, absl::Time deadline) const {
   if (shard >= shards_.size()) return absl::InvalidArgumentError(absl::StrCat("there is no shard ", shard));
-  const absl::Status not_owner = absl::FailedPreconditionError(absl::StrCat("shard ", shard, " is owned elsewhere"));
+  // Nobody writes what is open for reading.
+  if (options_.read_only) return Read(shard, -1, deadline);
+  // One that is alone has only not claimed it yet.
+  const absl::Status not_owner =
+      options_.may_claim ? absl::FailedPreconditionError(absl::StrCat("shard ", shard, " is owned elsewhere"))
+                         : absl::UnavailableError(absl::StrCat("shard ", shard, " is not claimed yet"));
   if (!Owns(shard)) return not_owner;
-  const absl::StatusOr<log::Offset> end = log_->EndOffset(static_cast<int32_t>(shard));
+  const absl::StatusOr<log::Offset> end = uses_.journal->EndOffset(static_cast<int32_t>(shard));
   if (!end.ok()) return absl::UnavailableError(end.status().message());
   ASSAY_ASSIGN_OR_RETURN(const ShardReads* reads, Read(shard, *end - 1, deadline));
   // A claim that stood among them would have ended ours.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "assay/event/v1/announcement.pb.h"
+#include "assay/event/v1/readiness_published.pb.h"
 #include "services/aggregator/catalog_domain.h"
 #include "services/aggregator/quotas.h"
 #include "services/aggregator/shard_reads.h"
@@ -19,6 +21,10 @@
 #include "services/common/blob/blob_store.h"
 #include "services/common/log/log.h"
 #include "services/common/log/work_queue.h"
+
+namespace assay::store {
+class StoreMemory;
+}
 
 namespace assay::aggregator {
 
@@ -43,18 +49,33 @@ class Server {
     bool queue_survives = false;
     // What other aggregators mean for this one; as in Relay::Options. Null: there are none.
     std::function<bool(uint32_t shard, const storage::v1::ShardMeta& meta)> may_claim;
-    std::function<bool(uint32_t state_version)> peers_know;
+    std::function<bool()> peers_know;
     // In each shard.
     Quotas quotas;
     // Work of a lane that each shard may have handed out and not ended. Null: 64.
     std::function<size_t(absl::string_view lane)> credit;
     Sweeper::Options sweeper;
+    // Evaluator → digest of the plugin that is offered for it now. Null: nothing that was parked for want of one is
+    // released.
+    std::function<std::map<std::string, std::string>()> plugins;
+    // For metrics; called from threads of the shards, and must not block. Null: nobody counts.
+    std::function<void(size_t records, absl::Duration write)> on_group;
+    std::function<void(absl::Duration append)> on_append;
   };
 
-  // Opens the stores. `log` and `queue` are null when read_only; everything passed in must outlive the server.
-  // Errors name the shard: see ShardOwner::Create and RocksStore::Open.
-  static absl::StatusOr<std::unique_ptr<Server>> Create(Options options, log::Log* log, log::WorkQueue* queue,
-                                                        blob::BlobStore& blobs, Clock& clock);
+  // What the shards are built over; everything outlives the server.
+  struct Dependencies {
+    // Both null when read_only.
+    log::Log* journal;
+    log::WorkQueue* queue;
+    blob::BlobStore& blobs;
+    // The topic of published readiness; null: nothing is published.
+    log::Log* readiness = nullptr;
+    Clock& clock;
+  };
+
+  // Opens the stores. Errors name the shard: see ShardOwner::Create and RocksStore::Open.
+  static absl::StatusOr<std::unique_ptr<Server>> Create(Options options, const Dependencies& dependencies);
   ~Server();
 
   void Start();
@@ -70,8 +91,8 @@ class Server {
   // Reads of one shard once `wait_for_offset` is applied (-1: at once). UNAVAILABLE: not within `deadline`.
   absl::StatusOr<const ShardReads*> Read(uint32_t shard, int64_t wait_for_offset, absl::Time deadline) const;
   // Reads that see every record acknowledged before the call: once all of them are applied, and the claim of this
-  // process was in force after the last. FAILED_PRECONDITION: it is not. UNAVAILABLE: not within `deadline`, or the
-  // journal cannot be asked.
+  // process was in force after the last. FAILED_PRECONDITION: it is not. UNAVAILABLE: not within `deadline`, the
+  // journal cannot be asked, or a process that is alone has not claimed the shard yet.
   absl::StatusOr<const ShardReads*> ReadStrongly(uint32_t shard, absl::Time deadline) const;
   // Whether the claim in force is of this very process, as far as the shard has applied.
   bool Owns(uint32_t shard) const;
@@ -81,6 +102,10 @@ class Server {
   uint64_t LagOf(uint32_t shard) const;
   // Asks the journal where its partitions end; blocks as long as that takes.
   void LookAtLag();
+  // A record of the topic of published readiness: an owner publishes again what an older one put behind its own.
+  void SeePublished(const event::v1::ReadinessPublished& published);
+  // Records that had been written, and were gone when the shards were opened.
+  int64_t rolled_back() const;
   // How the replicas here stand, by number; without hashes.
   std::vector<event::v1::ShardReplica> Replicas() const;
   // Calls `listener` after changes of a shard, from its thread, until the handle goes. Null for a server that is
@@ -110,15 +135,15 @@ class Server {
 
  private:
   struct Shard;
-  Server(Options options, log::Log* log, blob::BlobStore& blobs, Clock& clock);
-  absl::Status OpenShard(uint32_t index, log::WorkQueue* queue);
+  Server(Options options, const Dependencies& dependencies);
+  absl::Status OpenShard(uint32_t index);
   void MakeSweeper();
 
   const Options options_;
-  log::Log* const log_;
-  blob::BlobStore& blobs_;
-  Clock& clock_;
+  const Dependencies uses_;
   const CatalogDomain domain_;
+  // Null: each store has its own.
+  const std::shared_ptr<store::StoreMemory> memory_;
   std::vector<std::unique_ptr<Shard>> shards_;
   // Null when read_only.
   std::unique_ptr<Sweeper> sweeper_;

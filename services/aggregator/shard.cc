@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/aggregator/shard.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -136,6 +137,7 @@ absl::Status ShardStep::OnRelayCheckpoint(const event::v1::RelayCheckpoint& chec
     meta_.mutable_counters()->set_void_events(meta_.counters().void_events() + 1);
     return absl::OkStatus();
   }
+  meta_.set_published_changes(std::max(meta_.published_changes(), checkpoint.published_changes()));
   // Work lies apart from the rest where tenants have queues.
   const absl::string_view prefix = has_tenants() ? kMessagePrefix : "";
   std::string from;
@@ -160,6 +162,9 @@ absl::Status ShardStep::OnCatalogAdvanced(const event::v1::CatalogAdvanced& adva
       return absl::FailedPreconditionError(absl::StrCat("catalog: ", digest, " is not published here"));
     }
   }
+  std::set<std::string> known(meta_.catalog().begin(), meta_.catalog().end());
+  known.insert(advanced.digests().begin(), advanced.digests().end());
+  *meta_.mutable_catalog() = {known.begin(), known.end()};
   return absl::OkStatus();
 }
 

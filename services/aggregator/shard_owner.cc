@@ -48,18 +48,37 @@ absl::StatusOr<std::unique_ptr<ShardOwner>> ShardOwner::Create(Options options, 
                                                                Clock& clock) {
   ASSAY_ASSIGN_OR_RETURN(const storage::v1::ShardMeta meta, ReadMeta(options.context, StoreRows(store)));
   ASSAY_RETURN_IF_ERROR(CheckLog(options, log, meta));
+  std::unique_ptr<log::LogWitness> witness;
+  if (!options.witness_path.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(witness, log::LogWitness::Open(options.witness_path, 1));
+  }
   ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<log::Reader> reader,
                          log.OpenReader(options.partition, meta.applied_offset() + 1));
   return std::unique_ptr<ShardOwner>(
-      new ShardOwner(std::move(options), store, clock, std::move(reader), meta));
+      new ShardOwner(std::move(options), store, clock, std::move(reader), std::move(witness), meta));
 }
 
-ShardOwner::ShardOwner(Options options, store::Store& store, Clock& clock,
-                       std::unique_ptr<log::Reader> reader, const storage::v1::ShardMeta& meta)
+int64_t ShardOwner::CountLoss(const Options& options, const log::LogWitness* witness,
+                              const storage::v1::ShardMeta& meta) {
+  if (witness == nullptr || !witness->found().has_value()) return 0;
+  const log::LogWitness::State& seen = *witness->found();
+  // Of another journal: the state was replaced on purpose.
+  if (seen.identity != options.context.log_identity || seen.ends.empty()) return 0;
+  const int64_t lost = seen.ends.front() - (meta.applied_offset() + 1);
+  if (lost <= 0) return 0;
+  LogError("WAL damage, rolled back",
+           {{"shard", absl::StrCat(options.partition)}, {"events", absl::StrCat(lost)}});
+  return lost;
+}
+
+ShardOwner::ShardOwner(Options options, store::Store& store, Clock& clock, std::unique_ptr<log::Reader> reader,
+                       std::unique_ptr<log::LogWitness> witness, const storage::v1::ShardMeta& meta)
     : options_(std::move(options)),
       store_(store),
       clock_(clock),
       reader_(std::move(reader)),
+      witness_(std::move(witness)),
+      rolled_back_(CountLoss(options_, witness_.get(), meta)),
       standing_(StandingOf(meta)) {}
 
 ShardOwner::~ShardOwner() { Stop(); }
@@ -98,8 +117,15 @@ absl::Status ShardOwner::ApplyNext() {
   ASSAY_ASSIGN_OR_RETURN(std::vector<log::Record> records, reader_->Read(kGroup, kIdleWait));
   if (records.empty()) return absl::OkStatus();
   ASSAY_ASSIGN_OR_RETURN(const store::Batch batch, ApplyGroup(options_.context, StoreRows(store_), records));
+  const absl::Time begun = clock_.TimeNow();
   ASSAY_RETURN_IF_ERROR(store_.Write(batch, /*sync=*/true));
+  if (options_.on_group) options_.on_group(records.size(), clock_.TimeNow() - begun);
   ASSAY_ASSIGN_OR_RETURN(const storage::v1::ShardMeta meta, ReadMeta(options_.context, StoreRows(store_)));
+  if (witness_ != nullptr) {
+    const absl::Status status = witness_->Write(options_.context.log_identity, {meta.applied_offset() + 1});
+    // Nothing rests on the witness; without it only damage done later goes unnoticed.
+    if (!status.ok()) LogWarning("shard witness not written", {{"status", status.ToString()}});
+  }
   {
     absl::MutexLock lock(&mutex_);
     standing_ = StandingOf(meta);

@@ -15,6 +15,7 @@
 #include "services/aggregator/shard.h"
 #include "services/common/base/clock.h"
 #include "services/common/log/log.h"
+#include "services/common/log/log_witness.h"
 #include "services/common/store/store.h"
 
 namespace assay::aggregator {
@@ -29,9 +30,15 @@ class ShardOwner {
   struct Options {
     int32_t partition = 0;
     ShardContext context;
+    // File that says how far the shard was written, apart from its store; empty: none. See witnessed loss below.
+    std::string witness_path;
+    // After each group, from the owner's thread: its records, and how long their synced write took. Null: nobody counts.
+    std::function<void(size_t records, absl::Duration write)> on_group;
   };
 
-  // Checks that the store's state came from this very log and is not ahead of it. FAILED_PRECONDITION: another log, a
+  // Checks that the store's state came from this very log and is not ahead of it. A state that fell back behind its
+  // witness (its write-ahead log was damaged, and cut there in silence) is logged, counted, and mended by applying the
+  // records again. FAILED_PRECONDITION: another log, a
   // log that lost records, or a state newer than this program. OUT_OF_RANGE: the log no longer reaches back to the state.
   static absl::StatusOr<std::unique_ptr<ShardOwner>> Create(Options options, log::Log& log, store::Store& store,
                                                             Clock& clock);
@@ -52,6 +59,8 @@ class ShardOwner {
   };
   Standing standing() const;
   int64_t applied() const;
+  // Records that had been written, and were gone when the store was opened.
+  int64_t rolled_back() const { return rolled_back_; }
   absl::Status health() const;
   // Waits until `offset` is applied. DEADLINE_EXCEEDED: not yet; else the reason why it never will be.
   absl::Status WaitForApplied(int64_t offset, absl::Time deadline) const;
@@ -70,7 +79,9 @@ class ShardOwner {
 
  private:
   ShardOwner(Options options, store::Store& store, Clock& clock, std::unique_ptr<log::Reader> reader,
-             const storage::v1::ShardMeta& meta);
+             std::unique_ptr<log::LogWitness> witness, const storage::v1::ShardMeta& meta);
+  // Compares the state with the witness; how many records it lost.
+  static int64_t CountLoss(const Options& options, const log::LogWitness* witness, const storage::v1::ShardMeta& meta);
   static Standing StandingOf(const storage::v1::ShardMeta& meta);
   static absl::Status CheckLog(const Options& options, log::Log& log, const storage::v1::ShardMeta& meta);
   void Run();
@@ -80,6 +91,8 @@ class ShardOwner {
   store::Store& store_;
   Clock& clock_;
   const std::unique_ptr<log::Reader> reader_;
+  const std::unique_ptr<log::LogWitness> witness_;
+  const int64_t rolled_back_;
   std::thread thread_;
 
   mutable absl::Mutex mutex_;

@@ -8,6 +8,7 @@
 
 #include "services/common/base/testing/status_matchers.h"
 #include "services/common/log/testing/fake_log.h"
+#include "services/membership/offered_plugins.h"
 
 namespace assay::membership {
 namespace {
@@ -97,6 +98,20 @@ TEST_F(AnnouncementsTest, BytesThatAreNoAnnouncementArePassedOver) {
 TEST_F(AnnouncementsTest, RefusesATopicOfSeveralPartitions) {
   log::FakeLog wide(2);
   EXPECT_THAT(Announcements::Open(wide, clock_).status(), assay::testing::StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST(OfferedPlugins, TheDigestThatMostOfThoseWhoArePresentOfferIsTheOne) {
+  const auto offering = [](const char* digest, bool is_leaving = false) {
+    Heard heard;
+    (*heard.announcement.mutable_evaluator()->mutable_plugins())["rubric"] = digest;
+    heard.announcement.mutable_evaluator()->set_is_leaving(is_leaving);
+    return heard;
+  };
+  const auto is_present = [](const Heard& heard) { return !heard.announcement.evaluator().is_leaving(); };
+  EXPECT_EQ(MostOffered({{"e1", offering("b")}, {"e2", offering("b")}, {"e3", offering("a")}}, is_present).at("rubric"), "b");
+  EXPECT_EQ(MostOffered({{"e1", offering("b")}, {"e2", offering("a")}}, is_present).at("rubric"), "a");
+  EXPECT_EQ(MostOffered({{"e1", offering("b")}, {"e2", offering("a", true)}}, is_present).at("rubric"), "b");
+  EXPECT_TRUE(MostOffered({}, is_present).empty());
 }
 
 }  // namespace

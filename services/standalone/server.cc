@@ -172,10 +172,15 @@ absl::Status Server::Parts::OpenShards() {
   options.frameworks = readiness::Catalog::BuiltIn().frameworks();
   if (!read_only()) {
     ASSAY_ASSIGN_OR_RETURN(options.capability_key, keys->Secret("capability"));
+    options.plugins = [this] { return plugins; };
     options.cancel = [this](const event::v1::Cancellation& cancellation) { evaluator->Cancel(cancellation); };
   }
   ASSAY_ASSIGN_OR_RETURN(aggregator,
-                         aggregator::Server::Create(std::move(options), log.get(), queue.get(), *blobs, clock));
+                         aggregator::Server::Create(std::move(options), {.journal = log.get(),
+                                                                         .queue = queue.get(),
+                                                                         .blobs = *blobs,
+                                                                         .readiness = nullptr,
+                                                                         .clock = clock}));
   aggregator->Start();
   accounting = std::make_unique<aggregator::AccountingMetrics>(*aggregator, metrics);
   shards = std::make_unique<LocalShards>(*aggregator);

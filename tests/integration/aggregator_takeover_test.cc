@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "assay/event/v1/event.pb.h"
+#include "assay/event/v1/readiness_published.pb.h"
 #include "assay/shard/v1/shard_service.grpc.pb.h"
 #include "services/common/base/digest.h"
 #include "services/common/base/testing/status_matchers.h"
@@ -45,14 +46,11 @@ class Aggregator {
       : name_(std::move(name)), arguments_(std::move(arguments)) {}
   ~Aggregator() { Signal(SIGKILL); }
 
-  // Waits until it serves.
-  void Start() {
-    int ends[2];
-    ASSERT_EQ(pipe(ends), 0);
-    UniqueFd read_end(ends[0]), write_end(ends[1]);
+  // Does not wait for anything.
+  void Launch(int ready_fd) {
     std::vector<std::string> arguments = arguments_;
     arguments.insert(arguments.begin(), absl::StrCat(getenv("ASSAY_BUILD_DIR"), "/bin/assay-aggregator"));
-    arguments.push_back(absl::StrCat("--ready_fd=", write_end.get()));
+    arguments.push_back(absl::StrCat("--ready_fd=", ready_fd));
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -62,6 +60,14 @@ class Aggregator {
       execv(argv[0], argv.data());
       _exit(127);
     }
+  }
+
+  // Waits until it serves.
+  void Start() {
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    UniqueFd read_end(ends[0]), write_end(ends[1]);
+    Launch(write_end.get());
     write_end.reset();
     std::string line;
     char byte = 0;
@@ -147,6 +153,19 @@ bool Await(Condition condition, absl::Duration patience = kPatience) {
   return condition();
 }
 
+TEST(AggregatorProcessTest, EndsWhenToldToWhileItWaitsForBrokers) {
+  const TempDir folder;
+  Aggregator aggregator("a1", {"--set=instance=a1", "--set=listen=127.0.0.1:0", "--set=kafka.bootstrap_servers=127.0.0.1:1",
+                               absl::StrCat("--set=data_directory=", folder / "data"),
+                               absl::StrCat("--set=blob_directory=", folder / "blobs"),
+                               absl::StrCat("--set=keys_directory=", folder / "keys"),
+                               "--set=reserved_disk_bytes=1048576"});
+  aggregator.Launch(-1);
+  // Far enough to have its folders, and so on its way to the brokers.
+  ASSERT_TRUE(Await([&] { return access((folder / "blobs").c_str(), F_OK) == 0; }));
+  EXPECT_EQ(aggregator.Terminate(), 128 + SIGTERM);
+}
+
 class AggregatorTakeoverTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -158,11 +177,15 @@ class AggregatorTakeoverTest : public ::testing::Test {
     const std::vector<log::KafkaTopic> topics = layout.Topics().value();
     ASSAY_ASSERT_OK(kafka_.topics().Create(topics, absl::Seconds(60)).status());
     for (const log::KafkaTopic& topic : topics) {
-      if (topic.name != layout.journal()) continue;
       log::KafkaLogOptions options;
       options.connection = kafka_.connection();
       options.topic = topic;
-      ASSAY_ASSERT_OK_AND_ASSIGN(journal_, log::KafkaLog::Open(options));
+      if (topic.name == layout.journal()) {
+        ASSAY_ASSERT_OK_AND_ASSIGN(journal_, log::KafkaLog::Open(options));
+      }
+      if (topic.name == layout.readiness()) {
+        ASSAY_ASSERT_OK_AND_ASSIGN(readiness_, log::KafkaLog::Open(options));
+      }
     }
     a1_ = Make("a1", layout);
     a2_ = Make("a2", layout);
@@ -233,7 +256,7 @@ class AggregatorTakeoverTest : public ::testing::Test {
 
   TempDir folder_;
   KafkaCluster& kafka_ = KafkaCluster::Shared(1);
-  std::unique_ptr<log::KafkaLog> journal_;
+  std::unique_ptr<log::KafkaLog> journal_, readiness_;
   std::unique_ptr<Aggregator> a1_, a2_;
 };
 
@@ -291,6 +314,33 @@ TEST_F(AggregatorTakeoverTest, OneThatLeavesInOrderIsFollowedAtOnce) {
   EXPECT_EQ(a2_->Terminate(), 0);
   const std::string candidate = CandidateOf(1);
   EXPECT_TRUE(Await([&] { return a1_->GetSubmission(1, candidate, "s1", v1::STRONG).ok(); }, absl::Seconds(5)));
+}
+
+TEST_F(AggregatorTakeoverTest, WhatAFormerOwnerPublishesLateIsOverwritten) {
+  Submit(0, "s1");
+  const std::string candidate = CandidateOf(0);
+  const int32_t partition = log::PartitionOf("acme", candidate, readiness_->partitions());
+  ASSAY_ASSERT_OK_AND_ASSIGN(const auto reader, readiness_->OpenReader(partition, 0));
+  const auto next = [&] {
+    event::v1::ReadinessPublished published;
+    const auto records = reader->Read(1, kPatience);
+    EXPECT_TRUE(records.ok() && records->size() == 1 && published.ParseFromString(records->front().value));
+    return published;
+  };
+  const event::v1::ReadinessPublished newest = next();
+  EXPECT_EQ(newest.candidate_key(), candidate);
+  EXPECT_FALSE(newest.record().empty());
+
+  event::v1::ReadinessPublished late = newest;
+  v1::ReadinessRecord record;
+  record.set_epoch(1);
+  late.set_record(record.SerializeAsString());
+  late.set_writer_epoch(1);
+  ASSAY_ASSERT_OK(log::AppendAndWait(*readiness_, partition, absl::StrCat("acme/", candidate, "/main"),
+                                     late.SerializeAsString())
+                      .status);
+  EXPECT_EQ(next().record(), late.record());
+  EXPECT_EQ(next().record(), newest.record());
 }
 
 }  // namespace

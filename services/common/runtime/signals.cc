@@ -44,4 +44,20 @@ int WaitForShutdown() {
   return signal;
 }
 
+EndOnShutdown::EndOnShutdown() {
+  thread_ = std::thread([this] {
+    const sigset_t signals = ShutdownSignals();
+    const timespec interval{0, 20'000'000};
+    while (!is_over_) {
+      const int signal = sigtimedwait(&signals, nullptr, &interval);
+      if (signal > 0) _exit(128 + signal);
+    }
+  });
+}
+
+EndOnShutdown::~EndOnShutdown() {
+  is_over_ = true;
+  thread_.join();
+}
+
 }  // namespace assay::runtime
