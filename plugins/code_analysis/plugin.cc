@@ -63,7 +63,6 @@ sdk::Status Delivery::DeliverObservation(const Observation& observation) {
   out.criterion = observation.check->criterion;
   out.rationale = observation.rationale;
   out.method = static_cast<sdk::Method>(observation.method);
-  out.authorship = static_cast<sdk::Authorship>(observation.authorship);
   if (observation.state != State::kObserved) {
     out.state = observation.state == State::kNotObservable ? sdk::State::kNotObservable : sdk::State::kNotObservedYet;
     return evaluation_.Observe(out);
@@ -95,7 +94,6 @@ sdk::Status Delivery::DeliverFinding(const Finding& finding) {
   out.column = std::max(finding.span.column, 1u);
   out.end_line = std::max(finding.span.end_line, out.line);
   out.end_column = finding.span.end_column;
-  out.authorship = static_cast<sdk::Authorship>(finding.authorship);
   out.evidence = *evidence;
   return evaluation_.AddFinding(out);
 }
@@ -135,7 +133,6 @@ sdk::Status Delivery::DeliverNote(const SourceFile& file, const std::string& mes
   out.path = file.path;
   out.severity = sdk::Severity::kNote;
   out.line = out.column = out.end_line = 1;
-  out.authorship = static_cast<sdk::Authorship>(file.authorship);
   out.evidence = *evidence;
   return evaluation_.AddFinding(out);
 }
@@ -169,8 +166,7 @@ sdk::Result<std::vector<SourceFile>> ReadFiles(sdk::Evaluation& evaluation, cons
     if (input.role != sdk::InputRole::kFile) continue;
     const sdk::Result<std::string_view> bytes = evaluation.Bytes(input);
     if (!bytes.ok()) return bytes.status();
-    files.push_back(
-        {.path = input.path, .bytes = *bytes, .authorship = static_cast<Authorship>(input.authorship), .index = i});
+    files.push_back({.path = input.path, .bytes = *bytes, .index = i});
   }
   return files;
 }

@@ -51,6 +51,7 @@ EvaluationReport BareReport(const storage::v1::ResultRow& result) {
     v1::Claim& claim = *report.add_claims();
     claim.set_id(counted.claim());
     claim.set_verdict(counted.verdict());
+    claim.set_authorship(counted.authorship());
   }
   return report;
 }

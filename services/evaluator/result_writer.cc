@@ -51,6 +51,7 @@ event::v1::EvaluationFinished Fold(const event::v1::Work& work, const plugin_hos
     out.set_claim(claim.id());
     out.set_verdict(claim.verdict());
     out.set_criterion(claim.criterion());
+    out.set_authorship(claim.authorship());
     CopyEvidence(claim, out);
   }
   return finished;

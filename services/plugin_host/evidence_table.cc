@@ -35,11 +35,23 @@ absl::StatusOr<absl::string_view> Lines(absl::string_view content, uint32_t line
   return content.substr(begin, std::min(end - begin, kMaxSpanTextBytes));
 }
 
+// Whether `text` stands in `content` as whole lines; how the last of them ends does not matter.
+bool HasLines(absl::string_view content, absl::string_view text) {
+  absl::ConsumeSuffix(&text, "\n");
+  absl::ConsumeSuffix(&text, "\r");
+  for (size_t at = content.find(text); at != absl::string_view::npos; at = content.find(text, at + 1)) {
+    const size_t end = at + text.size();
+    const bool ends = end == content.size() || content[end] == '\n' || content[end] == '\r';
+    if (ends && (at == 0 || content[at - 1] == '\n')) return true;
+  }
+  return false;
+}
+
 // A span of a changed file is the candidate's unless the very same lines stood in what was given.
 v1::Authorship SpanAuthorship(const EvaluationInput& input, absl::string_view text) {
   if (input.authorship != v1::SHARED) return input.authorship;
   const bool blank = text.find_first_not_of(" \t\r\n") == absl::string_view::npos;
-  return !blank && absl::StrContains(input.base_content, text) ? v1::GIVEN : v1::CANDIDATE;
+  return !blank && HasLines(input.base_content, text) ? v1::GIVEN : v1::CANDIDATE;
 }
 
 EvidenceRecord Record(v1::Evidence::Kind kind, absl::string_view media_type, std::string content) {
@@ -135,6 +147,11 @@ absl::StatusOr<EvidenceTable::Cited> EvidenceTable::Cite(absl::string_view refer
   ASSAY_ASSIGN_OR_RETURN(Row* const row, Find(reference));
   cited_[row->cited.digest] = row;
   return row->cited;
+}
+
+v1::Authorship AuthorshipOfLines(const EvaluationInput& input, uint32_t line, uint32_t end_line) {
+  const absl::StatusOr<absl::string_view> text = Lines(input.content, line, end_line);
+  return text.ok() ? SpanAuthorship(input, *text) : input.authorship;
 }
 
 v1::Authorship EvidenceTable::Derive(const std::vector<Cited>& cited) const {

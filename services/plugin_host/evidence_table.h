@@ -84,4 +84,8 @@ class EvidenceTable {
 // changed SHARED, new CANDIDATE.
 v1::Authorship CompareWithBase(const archive::PackEntry& entry, const archive::Pack* base);
 
+// Whose the lines [line, end_line] of a file are: in a changed one GIVEN where the same lines stood in what was given,
+// else CANDIDATE. The file's own authorship when it has no such lines (0: all of it).
+v1::Authorship AuthorshipOfLines(const EvaluationInput& input, uint32_t line, uint32_t end_line);
+
 }  // namespace assay::plugin_host

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -137,10 +138,11 @@ absl::Status ResultCollector::CheckClaim(v1::Claim& claim) {
     return Invalid("claim", claim.id(), "id and statement are needed");
   if (Declared(claim.criterion()) == nullptr)
     return Invalid("claim", claim.id(), "the manifest does not declare its criterion");
-  if (!claim.file().empty() && paths_.count(claim.file()) == 0) return Invalid("claim", claim.id(), "no such file");
+  if (!claim.file().empty() && files_.count(claim.file()) == 0) return Invalid("claim", claim.id(), "no such file");
   auto cited = Resolve(claim.mutable_evidence());
   if (!cited.ok()) return Invalid("claim", claim.id(), cited.status().message());
   if (cited->empty()) return Invalid("claim", claim.id(), "it cites no evidence");
+  claim.set_authorship(evidence_.Derive(*cited));
   claim.set_verdict(v1::Claim::UNTESTED);
   return absl::OkStatus();
 }
@@ -153,7 +155,7 @@ absl::Status ResultCollector::CheckFinding(v1::Finding& finding) {
     return Invalid("finding", name, "the manifest does not declare its criterion");
   }
   // A submission that is a document has no files: its places are those of the file a person wrote it in.
-  if (!finding.file().empty() && !paths_.empty() && paths_.count(finding.file()) == 0) {
+  if (!finding.file().empty() && !files_.empty() && files_.count(finding.file()) == 0) {
     return Invalid("finding", name, "no such file");
   }
   if (finding.end_line() != 0 && finding.end_line() < finding.line())
@@ -166,12 +168,13 @@ absl::Status ResultCollector::CheckFinding(v1::Finding& finding) {
     cited.push_back(*std::move(one));
   }
   if (finding.authorship() == v1::AUTHORSHIP_UNSPECIFIED) {
-    v1::Authorship whose = evidence_.Derive(cited);
-    // Without a span, whose file it is.
-    for (const EvaluationInput& input : inputs_) {
-      if (cited.empty() && !input.is_document && input.path == finding.file()) whose = input.authorship;
-    }
-    finding.set_authorship(whose);
+    // A run is nobody's text: what it showed of a place is about whoever wrote that place.
+    const auto file = files_.find(finding.file());
+    const bool is_text = !cited.empty() && cited[0].has_authorship;
+    const uint32_t end_line = std::max(finding.line(), finding.end_line());
+    finding.set_authorship(is_text || file == files_.end()
+                               ? evidence_.Derive(cited)
+                               : AuthorshipOfLines(*file->second, finding.line(), end_line));
   }
   return v1::Authorship_IsValid(finding.authorship()) ? absl::OkStatus()
                                                       : Invalid("finding", name, "no such authorship");
@@ -216,7 +219,7 @@ absl::Status ResultCollector::CheckCounts(const plugin::v1::Done& done) const {
 absl::StatusOr<EvaluationResult> ResultCollector::Finish(const plugin::v1::Done& done) {
   ASSAY_RETURN_IF_ERROR(CheckCounts(done));
   for (const EvaluationInput& input : inputs_) {
-    if (!input.is_document) paths_.insert(input.path);
+    if (!input.is_document) files_[input.path] = &input;
   }
   for (v1::Observation& observation : result_.observations) ASSAY_RETURN_IF_ERROR(CheckObservation(observation));
   std::set<std::string> ids;

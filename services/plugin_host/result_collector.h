@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <set>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -65,7 +65,7 @@ class ResultCollector {
   const std::vector<EvaluationInput>& inputs_;
   const std::vector<v1::Claim>& prior_claims_;
   EvidenceTable& evidence_;
-  std::set<std::string> paths_;
+  std::map<std::string, const EvaluationInput*> files_;
   std::vector<plugin::v1::Experiment> experiments_;
   EvaluationResult result_;
 };

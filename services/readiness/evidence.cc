@@ -31,7 +31,8 @@ auto OrderOf(const FoldObservation& o) {
                          FirstEvidence(o.evidence()));
 }
 auto OrderOf(const FoldClaim& c) {
-  return std::make_tuple(c.criterion(), c.claim(), static_cast<int>(c.verdict()), FirstEvidence(c.evidence()));
+  return std::make_tuple(c.criterion(), c.claim(), static_cast<int>(c.verdict()), static_cast<int>(c.authorship()),
+                         FirstEvidence(c.evidence()));
 }
 
 template <typename T>
@@ -232,7 +233,7 @@ class Collector {
       NoteState(target, o.state());
     } else if (!o.unscored() && o.authorship() != v1::GIVEN) {
       AddPieces(target, Channel::kDocument, Observation::DOCUMENT, Clamp(o.value(), 0, 1),
-                Clamp(o.standard_error(), 0, 0.5), Factor(o), FirstEvidence(o.evidence()), o.criterion());
+                Clamp(o.standard_error(), 0, 0.5), Factor(o.authorship()), FirstEvidence(o.evidence()), o.criterion());
     }
   }
 
@@ -241,10 +242,11 @@ class Collector {
     if (target.mapping->method() == Observation::HUMAN || target.mapping->method() == Observation::DOCUMENT) return;
     NoteState(target, view.state);
     // A run of what was given says nothing about the candidate either.
-    if (view.given && view.code.empty() && view.experiments.empty()) return;
-    double factor = 1;
+    const bool given = view.given || (view.claim != nullptr && view.claim->authorship() == v1::GIVEN);
+    if (given && view.code.empty() && view.experiments.empty()) return;
+    double factor = view.claim == nullptr ? 1 : Factor(view.claim->authorship());
     for (const auto* list : {&view.code, &view.experiments}) {
-      for (const FoldObservation* o : *list) factor = std::max(factor, Factor(*o));
+      for (const FoldObservation* o : *list) factor = std::max(factor, Factor(o->authorship()));
     }
     const v1::Claim::Verdict verdict = view.claim == nullptr ? v1::Claim::UNTESTED : view.claim->verdict();
     if (VerdictWeight(view) > 0) {
@@ -313,9 +315,9 @@ class Collector {
     return weakest;
   }
 
-  double Factor(const FoldObservation& o) const {
-    if (o.authorship() != v1::SHARED && o.authorship() != v1::UNKNOWN) return 1;
-    return std::max(1.0, LookupNumber(model_.authorship_factor(), v1::Authorship_Name(o.authorship()), 2));
+  double Factor(v1::Authorship authorship) const {
+    if (authorship != v1::SHARED && authorship != v1::UNKNOWN) return 1;
+    return std::max(1.0, LookupNumber(model_.authorship_factor(), v1::Authorship_Name(authorship), 2));
   }
 
   bool Asked(const v1::Behaviour* behaviour) const { return !only_asked_ || asked_.contains(behaviour->id()); }

@@ -346,6 +346,20 @@ TEST(Fold, GivesNoWeightToWhatWasGiven) {
   EXPECT_THAT(readiness.contradictions(), IsEmpty());
 }
 
+TEST(Fold, WhatARunShowsOfAClaimIsAboutWhoeverMadeIt) {
+  // The check saw nothing that it could judge; only the claim and its test are there.
+  event::v1::FoldClaim claim = Claimed("shutdown.drains", v1::Claim::CONFIRMED);
+  const auto width = [&](v1::Authorship authorship) {
+    claim.set_authorship(authorship);
+    return Width(Competency(FoldOf({OneRepository({}, {claim})}), "3.2").interval());
+  };
+  const double nothing = Width(Competency(FoldOf({}), "3.2").interval());
+  EXPECT_EQ(width(v1::GIVEN), nothing);
+  EXPECT_LT(width(v1::SHARED), nothing);
+  EXPECT_LT(width(v1::CANDIDATE), width(v1::SHARED));
+  EXPECT_EQ(width(v1::CANDIDATE), width(v1::AUTHORSHIP_UNSPECIFIED)) << "as records did that say nothing of it";
+}
+
 TEST(Fold, WidensTheIntervalForSharedWork) {
   CountedSubmission own = OneRepository({Code("secrets.none_in_tree", 1)});
   CountedSubmission shared = own;

@@ -11,7 +11,6 @@
 #include <filesystem>
 #include <fstream>
 #include <regex>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -423,28 +422,47 @@ TEST_F(Cli, TheSameRepositoryAsItsOwnBaseSaysNothingOfTheCandidate) {
   EXPECT_EQ(report.readiness().coverage(), 0);
 }
 
-TEST_F(Cli, AgainstABaseOnlyTheChangedFileCounts) {
+TEST_F(Cli, AgainstABaseOnlyTheLinesThatWereAddedCount) {
   CopySample("mine");
-  const std::string changed = Path("mine/src/http/reports.js");
-  std::ofstream(changed, std::ios::binary | std::ios::app)
-      << "\nconst fs2 = require('node:fs');\nmodule.exports.extra = (req, res) => "
-         "res.json(JSON.parse(fs2.readFileSync('/etc/hostname', 'utf8')));\n";
+  const std::string reports = "src/http/reports.js";
+  std::string text = *ReadFile(Path("mine/" + reports), 1 << 20);
+  const size_t end = text.find("  return router;");
+  ASSERT_NE(end, std::string::npos);
+  const int first = 1 + static_cast<int>(std::count(text.begin(), text.begin() + end, '\n'));
+  text.insert(end,
+              "  router.get('/header.csv', (req, res) => {\n"
+              "    res.type('text/csv').send(fs.readFileSync(TEMPLATE, 'utf8'));\n"
+              "  });\n\n");
+  Write("mine/" + reports, text);
   const v1::EvaluationReport report = Report({Path("mine"), "--base", absl::StrCat(kSample, "/repository")});
+
+  bool given_flaw = false, new_flaw = false;
   for (const auto& finding : report.findings()) {
-    if (finding.authorship() == v1::GIVEN) continue;
-    EXPECT_EQ(finding.file(), "src/http/reports.js") << finding.check();
+    const int line = static_cast<int>(finding.line());
+    const bool is_new = finding.file() == reports && line >= first && line < first + 3;
+    EXPECT_EQ(finding.authorship(), is_new ? v1::CANDIDATE : v1::GIVEN) << finding.ShortDebugString();
+    if (finding.check() != "F1" || finding.file() != reports) continue;
+    new_flaw |= line == first + 1;
+    // The same fault in the lines the candidate was handed stays whose it is.
+    given_flaw |= line == 16;
   }
-  std::set<std::string> digests_of_others;
-  for (const auto& evidence : report.evidence()) {
-    if (evidence.file() != "src/http/reports.js") digests_of_others.insert(evidence.digest());
-  }
+  EXPECT_TRUE(new_flaw);
+  EXPECT_TRUE(given_flaw);
+
+  size_t counted = 0;
   for (const auto& observation : report.observations()) {
     if (observation.state() != v1::Observation::OBSERVED || observation.authorship() == v1::GIVEN) continue;
+    ++counted;
     bool cites_the_change = false;
-    for (const std::string& digest : observation.evidence())
-      cites_the_change = cites_the_change || digests_of_others.count(digest) == 0;
+    for (const auto& evidence : report.evidence()) {
+      const auto& cited = observation.evidence();
+      cites_the_change |=
+          evidence.file() == reports && std::find(cited.begin(), cited.end(), evidence.digest()) != cited.end();
+    }
     EXPECT_TRUE(cites_the_change) << observation.criterion();
   }
+  EXPECT_GT(counted, 0u);
+  EXPECT_GT(report.readiness().coverage(), 0);
 }
 
 TEST_F(Cli, TwoRunsOnTheSameInputsGiveTheSameReadiness) {

@@ -20,17 +20,6 @@ std::string Shortened(std::string text, size_t size) {
   return text.substr(0, size) + "…";
 }
 
-Authorship AuthorshipOf(const std::vector<Span>& evidence) {
-  size_t given = 0, candidate = 0;
-  for (const Span& span : evidence) {
-    if (span.file->authorship == Authorship::kGiven) ++given;
-    if (span.file->authorship == Authorship::kCandidate) ++candidate;
-  }
-  if (given == evidence.size()) return Authorship::kGiven;
-  if (candidate == evidence.size()) return Authorship::kCandidate;
-  return given + candidate == evidence.size() ? Authorship::kShared : Authorship::kUnknown;
-}
-
 }  // namespace
 
 void Reporter::Find(const Span& span, std::string message) { Find(span, check_.severity, std::move(message)); }
@@ -43,11 +32,8 @@ void Reporter::Find(const Span& span, Severity severity, std::string message) {
       return;
   }
   ++found_;
-  report_.findings.push_back({.check = &check_,
-                              .severity = severity,
-                              .span = span,
-                              .message = Shortened(std::move(message), kMaxMessage),
-                              .authorship = span.file->authorship});
+  report_.findings.push_back(
+      {.check = &check_, .severity = severity, .span = span, .message = Shortened(std::move(message), kMaxMessage)});
 }
 
 void Reporter::Observe(double value, double standard_error, std::string rationale, std::vector<Span> evidence,
@@ -57,15 +43,13 @@ void Reporter::Observe(double value, double standard_error, std::string rational
   if (evidence.empty()) return NotObservedYet(std::move(rationale));
   observed_ = true;
   if (evidence.size() > kMaxEvidence) evidence.resize(kMaxEvidence);
-  const Authorship authorship = AuthorshipOf(evidence);
   report_.observations.push_back({.check = &check_,
                                   .state = State::kObserved,
                                   .value = std::clamp(value, 0.0, 1.0),
                                   .standard_error = std::clamp(standard_error, 0.0, 0.5),
                                   .rationale = Shortened(std::move(rationale), kMaxRationale),
                                   .evidence = std::move(evidence),
-                                  .method = method,
-                                  .authorship = authorship});
+                                  .method = method});
 }
 
 void Reporter::NotObservedYet(std::string reason) {

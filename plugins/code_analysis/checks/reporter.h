@@ -20,7 +20,6 @@ struct Finding {
   Severity severity = Severity::kWarning;
   Span span;
   std::string message;
-  Authorship authorship = Authorship::kCandidate;
 };
 
 struct Observation {
@@ -31,7 +30,6 @@ struct Observation {
   std::string rationale;
   std::vector<Span> evidence;  // at most 16; the most telling first
   Method method = Method::kCode;
-  Authorship authorship = Authorship::kCandidate;
 };
 
 struct ReportedClaim {

@@ -156,16 +156,5 @@ TEST(Shutdown, StoppableFollowedByAnExitIsLost) {
   EXPECT_THAT(run.Places(), ElementsAre("server.js:5"));
 }
 
-TEST(Shutdown, FilesThatWereGivenSayNothingAboutTheCandidate) {
-  const auto run = RunCheck("E8",
-                            {{"server.js",
-                              "const server = require('express')().listen(1);\nprocess.on('SIGTERM', () => { "
-                              "server.close(); process.exit(0); });\n"}},
-                            {"server.js"});
-  ASSERT_THAT(run.report.findings, SizeIs(1));
-  EXPECT_EQ(run.report.findings[0].authorship, Authorship::kGiven);
-  EXPECT_EQ(run.report.observations[0].authorship, Authorship::kGiven);
-}
-
 }  // namespace
 }  // namespace assay::code_analysis

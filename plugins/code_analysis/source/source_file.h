@@ -8,16 +8,12 @@
 
 namespace assay::code_analysis {
 
-// Whose work a file is. GIVEN files are unchanged from what the candidate was handed: they are analysed, because the
-// rest of the application hangs on them, but what is found in them says nothing about the candidate.
-enum class Authorship : uint8_t { kCandidate = 1, kGiven = 2, kShared = 3, kUnknown = 4 };
-
+// What the candidate was given is analysed like the rest, which hangs on it; whose work a place is, the platform says.
 struct SourceFile {
   // Relative to the submission's root, with "/".
   std::string_view path;
   // Not owned: lives as long as the analysis.
   std::string_view bytes;
-  Authorship authorship = Authorship::kCandidate;
   // The input's place in the host's list.
   uint32_t index = 0;
 };

@@ -4,22 +4,20 @@
 
 #include <functional>
 #include <map>
+#include <set>
 
 #include "plugins/code_analysis/model/analyser.h"
 
 namespace assay::code_analysis::testing {
 
-Repository::Repository(Files files, std::set<std::string> given) : files_(std::move(files)) {
+Repository::Repository(Files files) : files_(std::move(files)) {
   bool has_package = false;
   for (const auto& [path, text] : files_) has_package = has_package || path == "package.json";
   if (!has_package)
     files_.emplace_back("package.json",
                         R"({"name": "sample", "dependencies": {"express": "^4.18.2"}, "engines": {"node": ">=20"}})");
   for (uint32_t i = 0; i < files_.size(); ++i) {
-    sources_.push_back({.path = files_[i].first,
-                        .bytes = files_[i].second,
-                        .authorship = given.count(files_[i].first) != 0 ? Authorship::kGiven : Authorship::kCandidate,
-                        .index = i});
+    sources_.push_back({.path = files_[i].first, .bytes = files_[i].second, .index = i});
   }
   model_ = AnalyseRepository(sources_, {});
 }
@@ -75,10 +73,10 @@ CaseCount CasesOf(std::string_view id) {
   return {.found = seen->second.found.size(), .not_found = seen->second.not_found.size()};
 }
 
-CheckRun RunCheck(std::string_view id, Files files, std::set<std::string> given) {
+CheckRun RunCheck(std::string_view id, Files files) {
   CheckRun run;
   const Files copy = files;
-  run.repository = std::make_shared<Repository>(std::move(files), std::move(given));
+  run.repository = std::make_shared<Repository>(std::move(files));
   const Check* check = FindCheck(id);
   if (check == nullptr) {
     ADD_FAILURE() << "there is no check " << id;

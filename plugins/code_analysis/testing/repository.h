@@ -7,7 +7,6 @@
 #define ASSAY_PLUGINS_CODE_ANALYSIS_TESTING_REPOSITORY_H_
 
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,10 +18,10 @@ namespace assay::code_analysis::testing {
 
 using Files = std::vector<std::pair<std::string, std::string>>;
 
-// A package.json with Express 4 (and Node 20) is added unless `files` has one. Paths in `given` are GIVEN.
+// A package.json with Express 4 (and Node 20) is added unless `files` has one.
 class Repository {
  public:
-  explicit Repository(Files files, std::set<std::string> given = {});
+  explicit Repository(Files files);
   ~Repository();
   const Model& model() const { return *model_; }
 
@@ -45,7 +44,7 @@ struct CheckRun {
   std::string WhyNot() const;
 };
 
-CheckRun RunCheck(std::string_view id, Files files, std::set<std::string> given = {});
+CheckRun RunCheck(std::string_view id, Files files);
 
 // How many different repositories of this run's tests a check found something in, and how many it did not.
 struct CaseCount {
