@@ -1,5 +1,6 @@
-// Each check named in the issue has at least two repositories in which it must find something and two in which it must
-// not. Counted at the end of the run, over everything the tests of the families gave to RunCheck.
+// Each check has at least two repositories in which it names a place and two in which it sees the criterion met and
+// names none, either pair in two styles of code. Counted at the end of the run, over everything the tests of the
+// families gave to RunCheck.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -23,14 +24,20 @@ class EveryCheckHasItsCases : public ::testing::Environment {
     const bool whole = ::testing::GTEST_FLAG(filter) == "*" && std::getenv("GTEST_TOTAL_SHARDS") == nullptr;
     if (!whole) return;  // a part of the tests was asked for
     for (std::string_view id : kNamed) {
-      const testing::CaseCount cases = testing::CasesOf(id);
-      EXPECT_GE(cases.found, 2u) << id << " is found in too few of the tests' repositories";
-      EXPECT_GE(cases.not_found, 2u) << id << " is absent from too few of the tests' repositories";
+      Expect(id, testing::Case::kFound, "names a place");
+      Expect(id, testing::Case::kGood, "sees the criterion met");
     }
     for (const Check* check : AllChecks()) {
       const bool named = std::find(kNamed.begin(), kNamed.end(), check->id) != kNamed.end();
       EXPECT_TRUE(named) << check->id << " is not among the checks that are counted here";
     }
+  }
+
+ private:
+  static void Expect(std::string_view id, testing::Case which, std::string_view what) {
+    const testing::CaseCount cases = testing::CasesOf(id, which);
+    EXPECT_GE(cases.repositories, 2u) << id << " " << what << " in too few of the tests' repositories";
+    EXPECT_GE(cases.styles, 2u) << id << " " << what << " in one style of code only";
   }
 };
 

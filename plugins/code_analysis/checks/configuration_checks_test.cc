@@ -69,6 +69,19 @@ app.listen(PORT);
   EXPECT_LT(run.Value(), 0.2);
 }
 
+TEST(Configuration, NamesWhatATypedModuleUsesWithoutACheck) {
+  const auto run = RunCheck("J2", {{"src/app.ts", R"js(
+import express from 'express';
+import { createClient } from 'redis';
+const app = express();
+const cache = createClient({ url: process.env.REDIS_URL });
+app.get('/', async (req, res) => { res.send(await cache.get('a')); });
+app.listen(4000);
+)js"}});
+  EXPECT_THAT(run.Places(), ::testing::Contains("src/app.ts:5"));
+  EXPECT_LT(run.Value(), 0.4);
+}
+
 TEST(Configuration, LeavesDefaultsOptionalVariablesAndFreePortsAlone) {
   const auto run = RunCheck("J2", {{"server.ts", R"js(
 import express from 'express';

@@ -220,5 +220,22 @@ app.listen(3000);
   EXPECT_FALSE(RunCheck("G2", {{"server.js", "require('express')().listen(1);"}}).Observed());
 }
 
+TEST(RepeatedQueries, LeavesJoinsAndLoopsOverRowsThatAreThereAlone) {
+  const auto run = RunCheck("G2", {{"server.js", R"js(
+const { Pool } = require('pg');
+const pool = new Pool();
+const app = require('express')();
+app.get('/orders', async (req, res) => {
+  const { rows } = await pool.query('SELECT o.*, c.name FROM orders o JOIN customers c ON c.id = o.customer_id');
+  const totals = new Map();
+  for (const row of rows) totals.set(row.name, (totals.get(row.name) || 0) + row.price);
+  res.json([...totals]);
+});
+app.listen(3000);
+)js"}});
+  EXPECT_THAT(run.Places(), IsEmpty());
+  EXPECT_EQ(run.Value(), 1.0);
+}
+
 }  // namespace
 }  // namespace assay::code_analysis

@@ -77,6 +77,16 @@ it.only('lists', async () => { await request(app).get('/orders').expect(200); })
   EXPECT_THAT(run.Places(), ::testing::UnorderedElementsAre("test/app.test.js:4", "test/app.test.js:5"));
 }
 
+TEST(ApiTests, NamesAnUncheckedRequestOfAModule) {
+  const auto run = RunCheck("M1", {{"package.json", kPackage}, {"app.js", kApp}, {"test/orders.test.mjs", R"js(
+import request from 'supertest';
+import app from '../app.js';
+test('does nothing', async () => { await request(app).get('/orders'); });
+test('lists', async () => { await request(app).get('/orders').expect(200); });
+)js"}});
+  EXPECT_THAT(run.Places(), ElementsAre("test/orders.test.mjs:4"));
+}
+
 TEST(ApiTests, AreNotObservedWithoutTests) { EXPECT_FALSE(RunCheck("M1", {{"app.js", kApp}}).Observed()); }
 
 constexpr char kTest[] = "test('adds', () => { expect(1 + 1).toBe(2); });\n";
@@ -100,6 +110,27 @@ TEST(CoverageGate, SaysWhenNoStepCollectsCoverage) {
        {"a.test.js", kTest},
        {".github/workflows/ci.yml", "on: pull_request\njobs:\n  ci:\n    steps:\n      - run: npm test\n"}});
   EXPECT_THAT(run.Places(), ElementsAre("package.json:3"));
+}
+
+TEST(CoverageGate, SeesThresholdsOfACommandThatAPipelineRuns) {
+  const auto run = RunCheck(
+      "M3", {{"package.json", R"({"scripts": {"test": "c8 --check-coverage --lines 90 mocha"}})"},
+             {"test/sum.test.mjs", "import assert from 'node:assert';\nit('adds', () => assert.equal(1 + 1, 2));\n"},
+             {".gitlab-ci.yml", "test:\n  script: [npm ci, npm test]\n"}});
+  EXPECT_THAT(run.Places(), IsEmpty());
+  EXPECT_EQ(run.Value(), 1.0);
+}
+
+TEST(CoverageGate, NamesAThresholdOfASettingsFileThatNoStepApplies) {
+  const auto run = RunCheck("M3", {{"package.json", R"({"scripts": {"test": "vitest run"}})"},
+                                   {"vitest.config.ts",
+                                    "import { defineConfig } from 'vitest/config';\nexport default defineConfig({\n  "
+                                    "test: { coverage: { thresholds: { lines: 85 } } },\n});\n"},
+                                   {"src/sum.test.ts",
+                                    "import { test, expect } from 'vitest';\ntest('adds', () => { "
+                                    "expect(1 + 1).toBe(2); });\n"},
+                                   {".gitlab-ci.yml", "test:\n  script: [npx vitest run]\n"}});
+  EXPECT_THAT(run.Places(), ElementsAre("vitest.config.ts:3"));
 }
 
 TEST(CoverageGate, IsLowWithoutThresholdAndUnknownWithoutTests) {
@@ -143,6 +174,13 @@ TEST(BlockingGates, ReadsGitLabAndIsUnknownWithoutPipelines) {
   EXPECT_FALSE(RunCheck("M4", {{"app.js", kApp}}).Observed());
 }
 
+TEST(BlockingGates, NamesAGitLabJobThatMayFail) {
+  const auto run = RunCheck("M4", {{"package.json", R"({"scripts": {"test": "vitest run"}})"},
+                                   {".gitlab-ci.yml", "test:\n  script:\n    - npm test\n  allow_failure: true\n"}});
+  EXPECT_THAT(run.Places(), ElementsAre(".gitlab-ci.yml:3"));
+  EXPECT_LT(run.Value(), 0.5);
+}
+
 std::string Record(std::string_view title, std::string_view decision) {
   return std::string("# ") + std::string(title) +
          "\n\n## Context\n\nCheckout waits for the mail provider, which took 900 ms at p99 in June and went down twice "
@@ -182,6 +220,31 @@ TEST(DecisionRecords, ARecordWithoutReasonsIsNamed) {
       "N1",
       {{"app.js", kApp}, {"docs/adr/0003-redis.md", "# Use Redis\n\n## Context\n\nSpeed.\n\n## Decision\n\nRedis.\n"}});
   EXPECT_THAT(run.Places(), ElementsAre("docs/adr/0003-redis.md:1"));
+}
+
+TEST(DecisionRecords, SeveralThatNameWhatExistsAreGoodEvidence) {
+  const std::string queue = "We put mails into a queue in Redis because Redis is there already; see `app.js` for it.";
+  const std::string pool = "We keep one pool of ten connections for all requests, made in `app.js`, and wait 500 ms.";
+  const std::string logs =
+      "We write one line of JSON for each request with an id of its own, from `app.js`, to stdout.";
+  const auto numbered = RunCheck("N1", {{"app.js", kApp},
+                                        {"docs/adr/0001-queue.md", Record("1. Queue for mail", queue)},
+                                        {"docs/adr/0002-pool.md", Record("2. One pool", pool)},
+                                        {"docs/adr/0003-logs.md", Record("3. Logs", logs)}});
+  EXPECT_THAT(numbered.Places(), IsEmpty());
+  EXPECT_GT(numbered.Value(), 0.6);
+  const auto dated = RunCheck("N1", {{"app.js", kApp},
+                                     {"doc/decisions/2026-02-01-queue.md", Record("Queue for mail", queue)},
+                                     {"doc/decisions/2026-03-11-pool.md", Record("One pool", pool)}});
+  EXPECT_THAT(dated.Places(), IsEmpty());
+  EXPECT_GT(dated.Value(), 0.5);
+}
+
+TEST(DecisionRecords, ARecordOfAnotherFormatWithoutReasonsIsNamed) {
+  const auto run = RunCheck(
+      "N1", {{"app.js", kApp},
+             {"doc/decisions/0007-logs.md", "# Logs\n\n## Context\n\nNone.\n\n## Decision\n\nPino, to stdout.\n"}});
+  EXPECT_THAT(run.Places(), ElementsAre("doc/decisions/0007-logs.md:1"));
 }
 
 constexpr char kManifest[] = "{\n\"dependencies\": {\n\"express\": \"^4.18.0\"\n}}";

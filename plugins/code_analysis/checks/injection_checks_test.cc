@@ -144,6 +144,24 @@ TEST(SqlInjection, IsNotObservedWithoutStatements) {
           .Observed());
 }
 
+TEST(SqlInjection, LeavesPlaceholdersOfCallbackStyleAlone) {
+  const auto run = RunCheck("C1", {{"server.js", R"js(
+const mysql = require('mysql2');
+const db = mysql.createPool({ host: 'db' });
+const app = require('express')();
+app.get('/a', (req, res, next) => {
+  db.query('SELECT * FROM users WHERE name = ?', [req.query.name], (err, rows) => (err ? next(err) : res.json(rows)));
+});
+app.post('/b', (req, res, next) => {
+  const statement = { sql: 'INSERT INTO notes (text) VALUES (?)', values: [req.body.text] };
+  db.execute(statement, (err) => (err ? next(err) : res.end()));
+});
+app.listen(3000);
+)js"}});
+  EXPECT_THAT(run.Places(), IsEmpty());
+  EXPECT_EQ(run.Value(), 1.0);
+}
+
 TEST(CommandInjection, FindsShellCommandsMadeOfRequestData) {
   const auto run = RunCheck("C3", {{"server.js", R"js(
 const { exec, spawn } = require('child_process');

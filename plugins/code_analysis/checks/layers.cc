@@ -56,8 +56,24 @@ std::string_view PackageOfSpecifier(std::string_view specifier) {
   return specifier.substr(0, end);
 }
 
+// Whether the module makes one, extends it or reads a member of it: what a type alone cannot be.
+bool IsUsedAsValue(const Module& module, std::string_view name) {
+  for (const uint32_t id : module.tree.All(Kind::kNew)) {
+    if (CalleeName(Node(&module.tree, id)) == name) return true;
+  }
+  for (const uint32_t id : module.tree.All(Kind::kMember)) {
+    if (Node(&module.tree, id)[Field::kObject].text() == name) return true;
+  }
+  for (const uint32_t id : module.tree.All(Kind::kClass)) {
+    for (const Node child : Node(&module.tree, id).Children()) {
+      if (child.Is(Kind::kHeritage) && text::Contains(child.text(), name)) return true;
+    }
+  }
+  return false;
+}
+
 // TypeScript drops an import that only brings types, also without the word `type`.
-bool BringsOnlyTypes(Node import) {
+bool BringsOnlyTypes(const Module& module, Node import) {
   if (import.Has(attribute::kTypeOnly)) return true;
   bool names = false;
   for (const Node node : import.Descendants()) {
@@ -73,7 +89,7 @@ bool BringsOnlyTypes(Node import) {
         text::IsOneOf(name, {"Request", "Response", "NextFunction", "RequestHandler", "ErrorRequestHandler", "Express",
                              "Application", "IRouter", "Model", "Document", "Types", "Pool", "PoolClient",
                              "QueryResult", "Knex", "Prisma", "ObjectId", "Db", "Collection"});
-    if (!type) return false;
+    if (!type || IsUsedAsValue(module, name)) return false;
   }
   return names;
 }
@@ -123,7 +139,7 @@ class LayerReader {
     for (const uint32_t id : module.tree.All(Kind::kImport)) {
       const Node import(&module.tree, id);
       const auto specifier = StringValue(import[Field::kSource]);
-      if (specifier && !BringsOnlyTypes(import)) Package(module.index, *specifier, import);
+      if (specifier && !BringsOnlyTypes(module, import)) Package(module.index, *specifier, import);
     }
     for (const Node call : module.tree.CallsNamed("require")) {
       const auto specifier = StringValue(ArgumentOf(call, 0));

@@ -138,6 +138,25 @@ app.listen(3000);
   EXPECT_FALSE(RunCheck("D2", {{"server.js", kServer}}).Observed());
 }
 
+TEST(Tokens, LeavesTypedModulesThatNameTheirAlgorithmAlone) {
+  const auto run = RunCheck("D2", {{"src/tokens.ts", R"js(
+import jwt from 'jsonwebtoken';
+const key = process.env.TOKEN_KEY as string;
+export const issue = (sub: string) => jwt.sign({ sub }, key, { algorithm: 'HS256', expiresIn: '15m' });
+export const read = (token: string) => jwt.verify(token, key, { algorithms: ['HS256'] });
+)js"},
+                                   {"src/app.ts", R"js(
+import express from 'express';
+import { issue, read } from './tokens';
+const app = express();
+app.post('/login', (req, res) => { res.json({ token: issue(req.body.user) }); });
+app.get('/me', (req, res) => { res.json(read(String(req.headers.authorization))); });
+app.listen(3000);
+)js"}});
+  EXPECT_THAT(run.Places(), IsEmpty());
+  EXPECT_EQ(run.Value(), 1.0);
+}
+
 TEST(SessionCookies, FindsMissingFlags) {
   const auto run = RunCheck("D3", {{"server.js", R"js(
 const session = require('express-session');
@@ -213,6 +232,32 @@ app.listen(3000);
   EXPECT_FALSE(RunCheck("D3b", {{"server.js", kServer}}).Observed());
 }
 
+TEST(SessionStore, LeavesAStoreThatIsMadeFromTheSessionPackageAlone) {
+  const auto run = RunCheck("D3b", {{"server.js", R"js(
+const session = require('express-session');
+const PostgresStore = require('connect-pg-simple')(session);
+const app = require('express')();
+app.use(session({ store: new PostgresStore({ tableName: 'sessions' }), secret: process.env.SECRET, resave: false }));
+app.listen(3000);
+)js"},
+                                    {"Dockerfile", "FROM node:20\nCMD [\"node\", \"server.js\"]\n"}});
+  EXPECT_THAT(run.Places(), IsEmpty());
+  EXPECT_GE(run.Value(), 0.9);
+}
+
+TEST(SessionStore, FindsSessionsInMemoryOfATypedModule) {
+  const auto run = RunCheck("D3b", {{"src/app.ts", R"js(
+import express from 'express';
+import session from 'express-session';
+const app = express();
+app.use(session({ secret: process.env.SECRET!, store: new session.MemoryStore() }));
+app.listen(3000);
+)js"},
+                                    {"Dockerfile", "FROM node:20\nCMD [\"node\", \"dist/app.js\"]\n"}});
+  EXPECT_THAT(run.Places(), ElementsAre("src/app.ts:5"));
+  EXPECT_LT(run.Value(), 0.3);
+}
+
 TEST(Crypto, FindsGuessableTokensFastHashesAndUncheckedCertificates) {
   const auto run = RunCheck("D9", {{"server.js", R"js(
 const crypto = require('crypto');
@@ -263,6 +308,26 @@ app.listen(3000);
   EXPECT_THAT(run.Places(), IsEmpty());
   EXPECT_EQ(run.Value(), 1.0);
   EXPECT_FALSE(RunCheck("D9", {{"server.js", kServer}}).Observed());
+}
+
+TEST(Crypto, LeavesSoundUsesOfTypedModulesAlone) {
+  const auto run = RunCheck("D9", {{"src/passwords.ts", R"js(
+import { randomBytes, scryptSync, timingSafeEqual } from 'node:crypto';
+export function hash(password: string): string {
+  const salt = randomBytes(16);
+  return `${salt.toString('hex')}:${scryptSync(password, salt, 64).toString('hex')}`;
+}
+export const matches = (a: Buffer, b: Buffer) => a.length === b.length && timingSafeEqual(a, b);
+)js"},
+                                   {"src/app.ts", R"js(
+import express from 'express';
+import { hash } from './passwords';
+const app = express();
+app.post('/users', (req, res) => { res.json({ hash: hash(req.body.password) }); });
+app.listen(3000);
+)js"}});
+  EXPECT_THAT(run.Places(), IsEmpty());
+  EXPECT_EQ(run.Value(), 1.0);
 }
 
 }  // namespace

@@ -67,6 +67,24 @@ TEST(Direction, LayersTellFromImportsScoreAboveMixedFiles) {
   EXPECT_EQ(flat.Places().size(), 10u);
 }
 
+TEST(Direction, FindsRoutesAndQueriesTogetherInTypedModulesToo) {
+  Files files = {{"src/app.ts", "import express from 'express';\n"}};
+  std::string mounts = "const app = express();\n";
+  for (const std::string name : {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}) {
+    files[0].second += "import " + name + " from './" + name + "';\n";
+    mounts += "app.use('/" + name + "', " + name + ");\n";
+    files.emplace_back("src/" + name + ".ts",
+                       "import { Router } from 'express';\nimport { Pool } from 'pg';\nconst pool = new Pool();\nconst "
+                       "router = Router();\nrouter.get('/', async (req, res) => {\n  res.json(await pool.query('SELECT "
+                       "* FROM " +
+                           name + "'));\n});\nexport default router;\n");
+  }
+  files[0].second += mounts + "app.listen(3000);\n";
+  const auto run = RunCheck("K1", files);
+  EXPECT_EQ(run.Places().size(), 10u);
+  EXPECT_LT(run.Value(), 0.5);
+}
+
 TEST(Direction, FindsDataCodeThatImportsAHandler) {
   Files files = Layered();
   files.emplace_back(
@@ -158,6 +176,23 @@ TEST(Handlers, FindsLongAndBranchingOnes) {
                                         body + " res.json(total); });\n"}});
   EXPECT_THAT(run.Places(), ElementsAre("server.ts:13"));
   EXPECT_LT(run.Value(), 1.0);
+}
+
+TEST(Handlers, ThinOnesOfTypedControllersScoreWell) {
+  std::string code =
+      "import express, { Request, Response } from 'express';\nimport { list } from './service';\n"
+      "const app = express();\n";
+  for (int i = 0; i < 9; ++i) {
+    const std::string number = std::to_string(i);
+    code += "const show" + number +
+            " = async (req: Request, res: Response) => { res.json(await list(req.query)); };\n"
+            "app.get('/r" +
+            number + "', show" + number + ");\n";
+  }
+  const auto run = RunCheck("K3", {{"src/app.ts", code + "app.listen(3000);\n"},
+                                   {"src/service.ts", "export const list = async (query: unknown) => [query];\n"}});
+  EXPECT_THAT(run.Places(), IsEmpty());
+  EXPECT_EQ(run.Value(), 1.0);
 }
 
 TEST(Handlers, SmallApplicationsAreRightlyFlat) {

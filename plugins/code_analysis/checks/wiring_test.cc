@@ -87,6 +87,22 @@ TEST(ErrorHandlerArity, AcceptsFourParametersAndOrdinaryMiddleware) {
   EXPECT_EQ(run.Value(), 1);
 }
 
+TEST(ErrorHandlerArity, AcceptsTypedHandlersOfAnotherModule) {
+  const auto run = RunCheck("A3", {{"src/errors.ts", R"js(
+import type { ErrorRequestHandler } from 'express';
+export const onError: ErrorRequestHandler = (error, _req, res, _next) => { res.status(500).json({ error: 'failed' }); };
+)js"},
+                                   {"src/app.ts", R"js(
+import express from 'express';
+import { onError } from './errors';
+const app = express();
+app.get('/', (req, res) => { res.end(); });
+app.use(onError);
+)js"}});
+  EXPECT_THAT(run.Places(), IsEmpty());
+  EXPECT_EQ(run.Value(), 1);
+}
+
 TEST(ErrorHandlerArity, LeavesCallbacksAlone) {
   const auto run =
       RunCheck("A3", {{"app.mjs",
@@ -163,6 +179,44 @@ TEST(TrustProxy, AcceptsHopsAndTheLastSettingWins) {
                                     "proxy', 1);\napp.get('/', (req, res) => res.send(req.ip));\napp.listen(1);\n"}});
   EXPECT_THAT(run.Places(), IsEmpty());
   EXPECT_EQ(run.Value(), 1);
+}
+
+TEST(TrustProxy, AcceptsTheProxysAddressRange) {
+  const auto run = RunCheck("A6", {{"app.mjs", R"js(
+import express from 'express';
+import limit from 'express-rate-limit';
+const app = express();
+app.set('trust proxy', ['loopback', '10.0.0.0/8']);
+app.use(limit({ windowMs: 60_000, max: 100 }));
+app.listen(3000);
+)js"}});
+  EXPECT_THAT(run.Places(), IsEmpty());
+  EXPECT_EQ(run.Value(), 1);
+}
+
+TEST(TrustProxy, AcceptsARuleOfItsOwn) {
+  const auto run = RunCheck("A6", {{"src/app.ts", R"js(
+import express from 'express';
+const app = express();
+app.set('trust proxy', (address: string, hop: number) => hop < 2 && address.startsWith('10.'));
+app.get('/', (req, res) => { res.send(req.ip); });
+app.listen(3000);
+)js"}});
+  EXPECT_THAT(run.Places(), IsEmpty());
+  EXPECT_EQ(run.Value(), 1);
+}
+
+TEST(TrustProxy, TakesANumberOfHopsFromTheEnvironmentForLessThanOneInTheCode) {
+  const auto run = RunCheck("A6", {{"app.js", R"js(
+const express = require('express');
+const app = express();
+app.set('trust proxy', Number(process.env.PROXY_HOPS));
+app.get('/', (req, res) => res.send(req.ip));
+app.listen(3000);
+)js"}});
+  EXPECT_THAT(run.Places(), IsEmpty());
+  EXPECT_GE(run.Value(), 0.5);
+  EXPECT_LT(run.Value(), 1);
 }
 
 TEST(TrustProxy, SaysNothingWhereNothingDependsOnTheAddress) {
@@ -281,6 +335,20 @@ TEST(BodySize, AcceptsASmallLimitFromAConstant) {
   EXPECT_THAT(run.Places(), IsEmpty());
   EXPECT_GT(run.Value(), 0.9);
   EXPECT_THAT(run.report.claims, SizeIs(1));
+}
+
+TEST(BodySize, AcceptsAnUploadThatIsBounded) {
+  const auto run = RunCheck("A9", {{"src/app.ts", R"js(
+import express from 'express';
+import multer from 'multer';
+const upload = multer({ dest: '/tmp', limits: { fileSize: 1_000_000, files: 1 } });
+const app = express();
+app.use(express.json({ limit: '64kb' }));
+app.post('/avatar', upload.single('image'), (req, res) => { res.end(); });
+app.listen(3000);
+)js"}});
+  EXPECT_THAT(run.Places(), IsEmpty());
+  EXPECT_GT(run.Value(), 0.9);
 }
 
 TEST(BodySize, TakesTheDefaultForNoMerit) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <set>
@@ -49,28 +50,65 @@ std::string CheckRun::WhyNot() const {
 
 namespace {
 
-struct SeenCases {
-  std::set<size_t> found, not_found;  // hashes of the repositories
+// Hashes of the repositories of one kind of case, and the styles they are written in.
+struct Seen {
+  std::set<size_t> repositories;
+  std::set<std::string> styles;
 };
 
-std::map<std::string, SeenCases, std::less<>>& Seen() {
-  static auto* seen = new std::map<std::string, SeenCases, std::less<>>();
+std::map<std::pair<std::string, Case>, Seen>& SeenCases() {
+  static auto* seen = new std::map<std::pair<std::string, Case>, Seen>();
   return *seen;
+}
+
+bool HasLineWith(std::string_view text, std::initializer_list<std::string_view> beginnings) {
+  for (size_t at = 0; at < text.size(); at = text.find('\n', at) == text.npos ? text.size() : text.find('\n', at) + 1) {
+    for (std::string_view beginning : beginnings) {
+      if (text.substr(at).starts_with(beginning)) return true;
+    }
+  }
+  return false;
+}
+
+// How modules are written and what the files end in; of files that hold no code, their names.
+std::string StyleOf(const Files& files) {
+  std::set<std::string> styles;
+  for (const auto& [path, text] : files) {
+    const std::string extension = path.substr(std::min(path.rfind('.'), path.size()));
+    static const std::set<std::string> kCode = {".js", ".cjs", ".mjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"};
+    if (kCode.count(extension) == 0) {
+      if (path != "package.json") styles.insert(path);
+      continue;
+    }
+    const bool modules = HasLineWith(text, {"import ", "import{", "export "});
+    const bool common = text.find("require(") != text.npos || text.find("exports") != text.npos;
+    styles.insert(extension + (modules ? " import" : "") + (common ? " require" : ""));
+  }
+  std::string all;
+  for (const std::string& style : styles) all += style + ", ";
+  return all;
+}
+
+Case CaseOf(const CheckRun& run) {
+  if (!run.report.findings.empty()) return Case::kFound;
+  if (!run.Observed()) return Case::kUnknown;
+  return run.report.observations[0].value < 0.5 ? Case::kLow : Case::kGood;
 }
 
 }  // namespace
 
-void CountCase(std::string_view id, const Files& files, bool found) {
+void CountCase(std::string_view id, const Files& files, Case which) {
   std::string all;
   for (const auto& [path, text] : files) all += path + '\n' + text + '\n';
-  SeenCases& seen = Seen()[std::string(id)];
-  (found ? seen.found : seen.not_found).insert(std::hash<std::string>()(all));
+  Seen& seen = SeenCases()[{std::string(id), which}];
+  seen.repositories.insert(std::hash<std::string>()(all));
+  seen.styles.insert(StyleOf(files));
 }
 
-CaseCount CasesOf(std::string_view id) {
-  const auto seen = Seen().find(id);
-  if (seen == Seen().end()) return {};
-  return {.found = seen->second.found.size(), .not_found = seen->second.not_found.size()};
+CaseCount CasesOf(std::string_view id, Case which) {
+  const auto seen = SeenCases().find({std::string(id), which});
+  if (seen == SeenCases().end()) return {};
+  return {.repositories = seen->second.repositories.size(), .styles = seen->second.styles.size()};
 }
 
 CheckRun RunCheck(std::string_view id, Files files) {
@@ -84,7 +122,7 @@ CheckRun RunCheck(std::string_view id, Files files) {
   }
   Reporter reporter(*check, run.report);
   check->run(run.repository->model(), reporter);
-  CountCase(id, copy, !run.report.findings.empty() || (run.Observed() && run.report.observations[0].value < 0.5));
+  CountCase(id, copy, CaseOf(run));
   return run;
 }
 

@@ -46,14 +46,19 @@ struct CheckRun {
 
 CheckRun RunCheck(std::string_view id, Files files);
 
-// How many different repositories of this run's tests a check found something in, and how many it did not.
+// What a check made of a repository: it found a place; it saw the criterion met, or not met without naming a place; or
+// it saw nothing that it could judge.
+enum class Case { kFound, kGood, kLow, kUnknown };
+
+// How many different repositories of this run's tests were such a case for a check, and in how many styles of code:
+// what the files end in and whether modules are imported or required.
 struct CaseCount {
-  size_t found = 0;
-  size_t not_found = 0;
+  size_t repositories = 0;
+  size_t styles = 0;
 };
-CaseCount CasesOf(std::string_view id);
+CaseCount CasesOf(std::string_view id, Case which);
 // For what is no Check of the catalog (A1, the route table); RunCheck counts by itself.
-void CountCase(std::string_view id, const Files& files, bool found);
+void CountCase(std::string_view id, const Files& files, Case which);
 
 // package.json with these dependencies ("express": "^4.18.0" must be among them if it is wanted).
 std::string PackageJson(std::initializer_list<std::pair<const char*, const char*>> dependencies);
