@@ -12,6 +12,7 @@
 #include "plugins/sdk/testing/fake_host.h"
 #include "services/common/base/document.h"
 #include "services/common/base/file.h"
+#include "services/common/base/testing/wording.h"
 #include "services/readiness/framework.h"
 
 namespace rubric {
@@ -21,6 +22,7 @@ using assay::sdk::FakeHost;
 using assay::sdk::RecordedFinding;
 using assay::sdk::RecordedObservation;
 using assay::sdk::RunResult;
+using assay::testing::AccusingWordIn;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -70,6 +72,7 @@ struct Outcome {
   std::vector<std::string> quotes;  // text of the evidence of each observation
 };
 
+// Whatever a test is about, nothing that is said to a reader may accuse.
 Outcome RunOn(const std::string& submission_json, const std::string& framework_json = FrameworkJson()) {
   FakeHost host(&assay_negotiate);
   host.UseManifest(Manifest());
@@ -78,7 +81,13 @@ Outcome RunOn(const std::string& submission_json, const std::string& framework_j
   Outcome outcome{host.Run("rubric"), {}};
   EXPECT_THAT(host.violations(), IsEmpty());
   for (const RecordedObservation& observation : outcome.result.observations) {
+    EXPECT_EQ(AccusingWordIn(observation.rationale), "") << observation.rationale;
     outcome.quotes.push_back(observation.evidence.empty() ? "" : host.evidence(observation.evidence[0])->content);
+  }
+  for (const RecordedFinding& finding : outcome.result.findings) {
+    const std::string text =
+        finding.message + "\n" + finding.help + "\n" + finding.question + "\n" + finding.good_answer;
+    EXPECT_EQ(AccusingWordIn(text), "") << text;
   }
   return outcome;
 }

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "plugins/code_analysis/model/analyser.h"
+#include "services/common/base/testing/wording.h"
 
 namespace assay::code_analysis::testing {
 
@@ -123,6 +124,13 @@ CheckRun RunCheck(std::string_view id, Files files) {
   Reporter reporter(*check, run.report);
   check->run(run.repository->model(), reporter);
   CountCase(id, copy, CaseOf(run));
+  // What is said to a reader, whatever the test is about.
+  for (const Finding& finding : run.report.findings)
+    EXPECT_EQ(assay::testing::AccusingWordIn(finding.message), "") << id << ": " << finding.message;
+  for (const Observation& observation : run.report.observations)
+    EXPECT_EQ(assay::testing::AccusingWordIn(observation.rationale), "") << id << ": " << observation.rationale;
+  for (const ReportedClaim& claim : run.report.claims)
+    EXPECT_EQ(assay::testing::AccusingWordIn(claim.statement), "") << id << ": " << claim.statement;
   return run;
 }
 
