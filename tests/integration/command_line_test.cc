@@ -132,25 +132,40 @@ TEST_F(CommandLine, WaitingSaysHowEachEnded) {
   EXPECT_THAT(bad.err, ContainsRegex("^error: fault: nothing in it can be analysed; .+\n$"));
 }
 
-class BadPlugin : public CommandLine, public ::testing::WithParamInterface<const char*> {};
+// What a plugin does, and how many attempts that is worth: a crash, a hang or nonsense may have been bad luck and is
+// tried again; a result that breaks the rules and a process that ate its memory would do so again.
+struct BadDeed {
+  const char* what;
+  uint32_t attempts;
+  const char* reason;
+};
+
+class BadPlugin : public CommandLine, public ::testing::WithParamInterface<BadDeed> {};
 
 TEST_P(BadPlugin, CostsItsAttemptsEndsVisiblyUnscoredAndTheNextSubmissionIsServed) {
   StartServer();
-  const Submission ended = Submit(Repository(GetParam()), "c-1", /*wait=*/true, kUnavailable);
+  const BadDeed& deed = GetParam();
+  const Submission ended = Submit(Repository(deed.what), "c-1", /*wait=*/true, kUnavailable);
   const Evaluation analysis = Analysis(Get("c-1", ended.id()));
   EXPECT_EQ(analysis.state(), Evaluation::PARKED);
   EXPECT_EQ(analysis.fault_domain(), Evaluation::PLUGIN);
-  EXPECT_EQ(analysis.attempts(), 2u);
+  EXPECT_EQ(analysis.attempts(), deed.attempts);
+  EXPECT_THAT(analysis.reason(), HasSubstr(deed.reason));
   const CommandResult shown = RunAssay({"submissions", "get", "c-1", ended.id(), "--data", data()});
-  EXPECT_THAT(shown.out, AllOf(HasSubstr("COMPLETED_PARTIAL"), ContainsRegex("code_analysis +PARKED +2 attempts")));
+  EXPECT_THAT(shown.out, AllOf(HasSubstr("COMPLETED_PARTIAL"),
+                               ContainsRegex(absl::StrCat("code_analysis +PARKED +", deed.attempts, " attempt"))));
   EXPECT_EQ(Ask<v1::ReadinessRecord>({"readiness", "get", "c-1"}).readiness().coverage(), 0);
 
   const Submission next = Submit(Repository("well"), "c-2", /*wait=*/true);
   EXPECT_EQ(Analysis(next).state(), Evaluation::SUCCEEDED) << next.ShortDebugString();
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, BadPlugin, ::testing::Values("abort", "loop", "garbage"),
-                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Each, BadPlugin,
+                         ::testing::Values(BadDeed{"abort", 2, "signal 6"}, BadDeed{"exit", 2, ""},
+                                           BadDeed{"loop", 2, ""}, BadDeed{"garbage", 2, ""}, BadDeed{"flood", 2, ""},
+                                           BadDeed{"leak", 1, "memory"}, BadDeed{"nan", 1, "not a number"},
+                                           BadDeed{"undeclared", 1, "does not declare"}),
+                         [](const auto& info) { return std::string(info.param.what); });
 
 TEST_F(CommandLine, AStoppedServerGoesOnWithItsWorkWhenItIsStartedAgain) {
   StartServer();
@@ -214,12 +229,18 @@ std::string ReadinessBytes(const std::string& data, const std::string& candidate
   return begin == std::string::npos ? "" : result.out.substr(begin);
 }
 
-TEST_F(CommandLine, EqualInputsGiveEqualBytesOfReadinessInAnyOrderAndAfterAReplay) {
-  // The real plugins, on the sample that ships.
+// The plugins that ship, on the sample that ships.
+std::string ShippedPlugins(const testing::TempDir& folder) {
+  const std::string plugins = folder / "plugins";
+  std::filesystem::create_directories(plugins);
   for (const char* file : {"code_analysis.so", "code_analysis.json", "rubric.so", "rubric.json"}) {
-    std::filesystem::create_directories(folder_ / "plugins");
-    std::filesystem::copy_file(testing::Built(absl::StrCat("plugins/", file)), folder_ / absl::StrCat("plugins/", file));
+    std::filesystem::copy_file(testing::Built(absl::StrCat("plugins/", file)), absl::StrCat(plugins, "/", file));
   }
+  return plugins;
+}
+
+TEST_F(CommandLine, EqualInputsGiveEqualBytesOfReadinessInAnyOrderAndAfterAReplay) {
+  const std::string plugins = ShippedPlugins(folder_);
   const std::string sample = "tests/testdata/sample_candidate/";
   std::vector<std::string> inputs = {sample + "repository", sample + "portfolio.yaml",
                                      sample + "scorecard-incident-review.yaml",
@@ -227,7 +248,7 @@ TEST_F(CommandLine, EqualInputsGiveEqualBytesOfReadinessInAnyOrderAndAfterARepla
   std::vector<std::string> seen;
   for (const char* name : {"first", "second"}) {
     const std::string folder = folder_ / name;
-    ASSAY_ASSERT_OK_AND_ASSIGN(server_, Serve(folder, folder_ / "plugins"));
+    ASSAY_ASSERT_OK_AND_ASSIGN(server_, Serve(folder, plugins));
     for (const std::string& input : inputs) {
       const CommandResult submitted = RunAssay({"submit", input, "--candidate", "sample-candidate", "--wait", "--data", folder});
       ASSERT_EQ(submitted.exit_code, kDone) << submitted.err;
