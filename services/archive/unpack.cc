@@ -20,6 +20,7 @@
 #include "absl/strings/strip.h"
 #include "services/archive/entry_path.h"
 #include "services/archive/pack_format.h"
+#include "services/archive/zip_directory.h"
 #include "services/common/base/file.h"
 #include "services/common/base/folder_archive.h"
 #include "services/common/base/logging.h"
@@ -80,7 +81,7 @@ class Unpacker {
       archive_entry* entry = nullptr;
       const int code = archive_read_next_header(reader_.get(), &entry);
       if (code == ARCHIVE_EOF) break;
-      ASSAY_RETURN_IF_ERROR(CheckHeader(code));
+      ASSAY_RETURN_IF_ERROR(CheckHeader(code, entry));
       ASSAY_RETURN_IF_ERROR(Visit(entry));
     }
     if (archive_read_has_encrypted_entries(reader_.get()) == 1)
@@ -116,8 +117,9 @@ class Unpacker {
     return absl::OkStatus();
   }
 
-  // Conversions to this process's locale may fail; names are checked as the bytes they are.
-  absl::Status CheckHeader(int code) {
+  // Conversions to this process's locale may fail; names are checked as the bytes they are. Every other warning is
+  // about an entry that contradicts itself.
+  absl::Status CheckHeader(int code, archive_entry* entry) {
     if (code == ARCHIVE_OK) {
       // A compressed stream inside a compressed stream is a bomb's trick; nobody packs that way.
       if (archive_filter_count(reader_.get()) > 2) {
@@ -127,6 +129,7 @@ class Unpacker {
     }
     const char* why = archive_error_string(reader_.get());
     if (code == ARCHIVE_WARN && why != nullptr && absl::StrContains(why, "can't be converted")) return absl::OkStatus();
+    if (code == ARCHIVE_WARN) current_ = Name(archive_entry_pathname_utf8(entry), archive_entry_pathname(entry));
     return Damaged();
   }
 
@@ -144,7 +147,8 @@ class Unpacker {
     if (path.empty() && !absl::StartsWith(name, "/")) path = ".";
     current_ = std::string(path);
     if (++visited_ > limits_.max_visited_entries) {
-      return absl::ResourceExhaustedError(absl::StrCat("more than ", limits_.max_visited_entries, " entries"));
+      return absl::ResourceExhaustedError(
+          absl::StrCat("entry ", JsonQuote(current_), ": more than ", limits_.max_visited_entries, " entries"));
     }
     if (archive_entry_is_encrypted(entry) != 0) return Bad(current_, "encrypted; upload it without a password");
     const auto type = archive_entry_filetype(entry);
@@ -317,6 +321,9 @@ absl::StatusOr<std::vector<std::string>> Unpack(int archive_fd, PackWriter& writ
   const auto size = static_cast<uint64_t>(status.st_size);
   if (size == 0) return absl::InvalidArgumentError(absl::StrCat("the archive is empty; ", kFormats));
   ASSAY_ASSIGN_OR_RETURN(const Format format, Detect(archive_fd, size));
+  if (format == Format::kZip) {
+    ASSAY_RETURN_IF_ERROR(CheckZipDirectory(archive_fd, size, limits.max_visited_entries));
+  }
   return Unpacker(archive_fd, size, format, writer, limits).Run();
 }
 

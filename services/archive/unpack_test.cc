@@ -172,6 +172,11 @@ TEST_P(EveryFormat, BoundsEntriesBytesAndRatioAndNamesTheLimit) {
   EXPECT_THAT(OpenMembers({{"a", ""}, {"b", ""}, {"c", ""}}, limits),
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("entry \"c\": more than 2 entries")));
   limits = {};
+  limits.max_visited_entries = 2;
+  EXPECT_THAT(
+      OpenMembers({{"node_modules/a", ""}, {"node_modules/b", ""}, {"node_modules/c", ""}}, limits),
+      StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("entry \"node_modules/c\": more than 2 entries")));
+  limits = {};
   limits.max_content_bytes = 1000;
   EXPECT_THAT(OpenMembers({{"a", std::string(600, 'x')}, {"b", std::string(600, 'x')}}, limits),
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("1000 bytes")));
@@ -242,6 +247,13 @@ TEST(Unpack, ANulEndsAName) {
   std::string zip = Make(Kind::kZip, {{"app.js_.png", "1"}, {"app.js", "2"}});
   for (size_t at = zip.find("js_.png"); at != std::string::npos; at = zip.find("js_.png")) zip[at + 2] = '\0';
   EXPECT_THAT(Open(zip), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("entry \"app.js\": occurs twice")));
+}
+
+TEST(Unpack, RefusesAZipWhoseDirectoryNamesOtherFiles) {
+  std::string zip = Make(Kind::kZip, {{"app.js", "1"}, {"b.js", "2"}});
+  zip.replace(zip.rfind("b.js"), 4, "c.js");
+  EXPECT_THAT(Open(zip), StatusIs(absl::StatusCode::kInvalidArgument,
+                                  HasSubstr("entry \"b.js\": the zip's directory calls it \"c.js\"")));
 }
 
 TEST(Unpack, RefusesAHeaderThatPromisesMoreThanIsAllowed) {

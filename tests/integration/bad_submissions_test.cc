@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -98,20 +99,61 @@ class Tar {
 
 Tar Application() { return Tar().Add("package.json", kManifest).Add("app.js", kApplication); }
 
-// A zip of one stored file, with these flags in its headers.
-std::string Zip(const std::string& name, char flags) {
-  const auto number = [](uint32_t value, int bytes) {
-    std::string text;
-    for (int i = 0; i < bytes; ++i, value >>= 8) text += static_cast<char>(value);
-    return text;
-  };
-  const std::string common = std::string({flags, 0}) + number(0, 10) + number(1, 4) + number(1, 4) +
-                             number(static_cast<uint32_t>(name.size()), 2) + number(0, 2);
-  const std::string local = "PK\x03\x04" + number(20, 2) + common + name + "x";
-  const std::string central = "PK\x01\x02" + number(20, 2) + number(20, 2) + common + number(0, 14) + name;
-  return local + central + "PK\x05\x06" + number(0, 4) + number(1, 2) + number(1, 2) +
-         number(static_cast<uint32_t>(central.size()), 4) + number(static_cast<uint32_t>(local.size()), 4) + number(0, 2);
+// `value` in little-endian order.
+std::string Number(uint64_t value, int bytes) {
+  std::string text;
+  for (int i = 0; i < bytes; ++i, value >>= 8) text += static_cast<char>(value);
+  return text;
 }
+
+// What a zip says of a file: once where the file stands, and once in the directory at its end.
+struct ZipFile {
+  std::string name;
+  // The bytes as they stand there, and how long the header says they are when inflated.
+  std::string bytes = "x";
+  uint64_t size = 1;
+  // 0: stored, 8: deflated.
+  int method = 0;
+  // 1: encrypted.
+  int flags = 0;
+
+  // The part that both places share.
+  std::string Fields() const {
+    return Number(flags, 2) + Number(method, 2) + Number(0, 8) + Number(bytes.size(), 4) + Number(size, 4) +
+           Number(name.size(), 2) + Number(0, 2);
+  }
+  std::string Local() const { return "PK\x03\x04" + Number(20, 2) + Fields() + name + bytes; }
+  std::string Central() const { return "PK\x01\x02" + Number(20, 2) + Number(20, 2) + Fields() + Number(0, 14) + name; }
+};
+
+std::string ZipOf(const std::string& local, const std::string& central, size_t entries) {
+  return local + central + "PK\x05\x06" + Number(0, 4) + Number(entries, 2) + Number(entries, 2) +
+         Number(central.size(), 4) + Number(local.size(), 4) + Number(0, 2);
+}
+std::string Zip(const ZipFile& file) { return ZipOf(file.Local(), file.Central(), 1); }
+
+// Deflated bytes: what is given as it is, and then the `distance` bytes before it over and over. `distance`: 1 or 512.
+std::string Deflated(const std::string& first, int distance, size_t repetitions) {
+  std::string bytes = '\0' + Number(first.size(), 2) + Number(~first.size(), 2) + first;
+  uint64_t bits = 0;
+  int count = 0;
+  const auto append = [&](uint64_t value, int size) {
+    bits |= value << count;
+    for (count += size; count >= 8; count -= 8, bits >>= 8) bytes += static_cast<char>(bits);
+  };
+  // Fixed codes, the first bit lowest: "258 bytes from" is 11000101, "512 back" 10001 and 127 more, "1 back" 00000.
+  append(0b011, 3);
+  for (size_t i = 0; i < repetitions; ++i) {
+    append(0b10100011, 8);
+    append(distance == 1 ? 0 : 0b1111111'10001, distance == 1 ? 5 : 12);
+  }
+  append(0, 7);
+  append(0, 8);
+  return bytes;
+}
+
+// What follows is never reached by an archive that is refused before its end: no checksum.
+std::string Gzip(const std::string& deflated) { return Number(0x088b1f, 10) + deflated; }
 
 // A tar.zst of a few hundred bytes that inflates to `mebibytes` of one file: a block of zstd may say "128 KiB of this byte".
 std::string Bomb(size_t mebibytes) {
@@ -219,15 +261,26 @@ TEST_F(BadSubmissions, WhatIsNoArchiveIsRefusedWithTheFormatsThatAre) {
   ExpectRefused("text.tar.gz", std::string(2000, 'x'), HasSubstr(".tar, .tar.gz, .tar.zst or .zip"));
   ExpectRefused("app.js", kApplication, HasSubstr(".tar, .tar.gz, .tar.zst or .zip"));
   ExpectRefused("cut.tar", Application().open().substr(0, 1600), HasSubstr("truncated"));
-  ExpectRefused("cut.zip", Zip("app.js", 0).substr(0, 60), HasSubstr("truncated"));
-  ExpectRefused("secret.zip", Zip("app.js", 1), HasSubstr("entry \"app.js\": encrypted"));
+  ExpectRefused("cut.zip", Zip({"app.js"}).substr(0, 60), HasSubstr("truncated"));
+  ExpectRefused("secret.zip", Zip({.name = "app.js", .flags = 1}), HasSubstr("entry \"app.js\": encrypted"));
   ExpectRefused(inputs_ / "nothing", HasSubstr("no such file or folder"));
+  // A stream that ends in the middle of a file.
+  const std::string tar = Application().Add("big.js", std::string(40'000, '1')).Done();
+  ExpectRefused("cut.tar.gz", Gzip(Deflated(tar, 1, 1)).substr(0, 20'000), HasSubstr("truncated or damaged"));
+  const std::string block = Number(tar.size() << 3 | 1, 3) + tar;
+  ExpectRefused("cut.tar.zst", (std::string("\x28\xb5\x2f\xfd\x00\x50", 6) + block).substr(0, 20'000),
+                HasSubstr("truncated or damaged"));
 }
 
 TEST_F(BadSubmissions, AnArchiveThatMisstatesSizesNamesItsEntry) {
   ExpectRefused("more.tar", Tar().AddSized("big.js", "x", 100'000).Done(), HasSubstr("\"big.js\": Truncated"));
   ExpectRefused("vast.tar", Tar().AddSized("big.js", "x", 8'000'000'000).Done(),
                 HasSubstr("entry \"big.js\": its header says 8000000000 bytes"));
+  const ZipFile honest = {.name = "app.js"}, longer = {.name = "app.js", .size = 7}, other = {.name = "evil.js"};
+  ExpectRefused("longer.zip", ZipOf(longer.Local(), honest.Central(), 1), HasSubstr("app.js"));
+  ExpectRefused("shorter.zip", ZipOf(honest.Local(), longer.Central(), 1), HasSubstr("app.js"));
+  ExpectRefused("other.zip", ZipOf(honest.Local(), other.Central(), 1),
+                AllOf(HasSubstr("\"app.js\""), HasSubstr("\"evil.js\"")));
 }
 
 TEST_F(BadSubmissions, NamesThatLeadElsewhereAreRefusedByName) {
@@ -246,6 +299,9 @@ TEST_F(BadSubmissions, NamesThatLeadElsewhereAreRefusedByName) {
   for (const auto& [name, why] : names) {
     ExpectRefused("name.tar", Application().Add(name, "x").Done(), HasSubstr(why));
   }
+  for (const int i : {0, 1, 2, 4, 5, 6}) ExpectRefused("name.zip", Zip({names[i].first}), HasSubstr(names[i].second));
+  // What packs on Windows may write so; it means the same.
+  ExpectRefused("name.zip", Zip({"a\\..\\evil.js"}), HasSubstr("entry \"a/../evil.js\": \"..\" in a name"));
 }
 
 TEST_F(BadSubmissions, LinksAreToldAndNeverFollowed) {
@@ -274,6 +330,26 @@ TEST_F(BadSubmissions, WhatIsTooMuchIsRefusedWithTheLimit) {
   Tar many;
   for (int i = 0; i <= 10'000; ++i) many.Add("f" + std::to_string(i), "");
   ExpectRefused("many.tar", many.Done(), HasSubstr("entry \"f10000\": more than 10000 entries"));
+  ExpectRefused("bomb.zip",
+                Zip({.name = "zeros.js",
+                     .bytes = Deflated(std::string(1, '\0'), 1, (200 << 20) / 258),
+                     .size = 1 + (200u << 20) / 258 * 258,
+                     .method = 8}),
+                AllOf(HasSubstr("entry \"zeros.js\""), HasSubstr("100 times its own")));
+}
+
+TEST_F(BadSubmissions, AMillionEntriesAreRefusedWhereverTheyStand) {
+  // One header a million times over, below a folder that is left out anyway.
+  const std::string header = Tar().Add("node_modules/x.js", "").open();
+  const size_t million = (1'000'000ull * header.size()) / 258;
+  ExpectRefused("million.tar.gz", Gzip(Deflated(header, 512, million)),
+                AllOf(HasSubstr("\"node_modules/x.js\""), HasSubstr("more than 200000 entries")));
+  const ZipFile file = {.name = "node_modules/x.js"};
+  const std::string record = file.Central();
+  std::string central;
+  for (int i = 0; i < 1'000'000; ++i) central += record;
+  ExpectRefused("million.zip", ZipOf(file.Local(), central, 0xffff),
+                AllOf(HasSubstr("\"node_modules/x.js\""), HasSubstr("more than 200000 entries")));
 }
 
 TEST_F(BadSubmissions, WhatIsNoExpressApplicationGetsNoScore) {
@@ -305,6 +381,53 @@ TEST_F(BadSubmissions, OneBadFileDoesNotHideTheRest) {
   Write("long/app.js", kApplication);
   Write("long/big.js", "x = '" + std::string(50 << 20, 'x') + "';");
   EXPECT_THAT(Notes(inputs_ / "long"), Contains(Pair("big.js", HasSubstr("larger than 8 MiB"))));
+}
+
+TEST_F(BadSubmissions, DocumentsOfEveryKindNameTheLineOfWhatIsWrong) {
+  const std::string portfolio =
+      "kind: portfolio\nitems:\n  - type: migration\n    title: Node 16 to 20\n    summary: Fourteen services in "
+      "fourteen weeks.\n    speaks_for: [\"8.1.2\"]\n";
+  const std::string outcome =
+      "kind: outcome\nperiod: {from: 2026-01-01, to: 2026-06-30}\nmeasures: [{name: incidents, unit: count, before: 9, "
+      "after: 3}]\nmanager_rating: {rater: {id: m-1, role: manager}, rating: 3, evidence: Halved the incidents of two "
+      "services.}\n";
+  const std::string decision =
+      "kind: decision\nreadiness_version: 7\ndecided_by: Ada Example\noutcome: hire\nreasons: [Met every gate in two "
+      "interviews.]\ndecided_at: 2026-11-01T10:00:00Z\n";
+  const std::string task = "kind: task\nid: orders\nbehaviours: [\"1.2.2\"]\nservices: [postgres]\n";
+  const struct {
+    const std::string& document;
+    const char* from;
+    const char* to;
+    const char* place;
+    const char* named;
+  } cases[] = {
+      {portfolio, "    title:", "    titel:", "card.yaml:4", "titel"},
+      {portfolio, "8.1.2", "8.1.9", "card.yaml:6", "8.1.9"},
+      {portfolio, "type: migration", "type: migratoin", "card.yaml:3", "migratoin"},
+      {portfolio, "Fourteen services", "Fourteen \xff services", "card.yaml:5", "UTF-8"},
+      {outcome, "period:", "perid:", "card.yaml:2", "perid"},
+      {outcome, "role: manager", "role: wizard", "card.yaml:4", "wizard"},
+      {outcome, "rating: 3", "rating: 5", "card.yaml:4", "5"},
+      {outcome, "Halved", "\xff", "card.yaml:4", "UTF-8"},
+      {decision, "decided_by:", "decided_bye:", "card.yaml:3", "decided_bye"},
+      {decision, "decided_by: Ada Example", "decided_by: \"\"", "card.yaml:3", "decided_by"},
+      {decision, "Met every", "\xff", "card.yaml:5", "UTF-8"},
+      {task, "behaviours:", "behaviors:", "card.yaml:3", "behaviors"},
+      {task, "1.2.2", "1.2.9", "card.yaml:3", "1.2.9"},
+      {task, "postgres", "oracle", "card.yaml:4", "oracle"},
+      {task, "orders", "\xff", "card.yaml:2", "UTF-8"},
+  };
+  for (const auto& wrong : cases) {
+    std::string text = wrong.document;
+    const size_t at = text.find(wrong.from);
+    ASSERT_NE(at, std::string::npos) << wrong.from;
+    text.replace(at, strlen(wrong.from), wrong.to);
+    const Answer answer = Evaluate(Write("card.yaml", text));
+    EXPECT_EQ(answer.code, 3) << text << answer.err << answer.out;
+    EXPECT_THAT(answer.err, AllOf(StartsWith("error: "), HasSubstr(wrong.place), HasSubstr(wrong.named))) << text;
+    EXPECT_EQ(answer.out, "");
+  }
 }
 
 TEST_F(BadSubmissions, AfterAllOfThemAGoodOneIsServed) {
