@@ -183,7 +183,24 @@ absl::StatusOr<shard::v1::ListSubmissionsResponse> ShardReads::ListSubmissions(
 absl::StatusOr<shard::v1::AssessmentEntry> ShardReads::GetAssessment(
     const shard::v1::GetAssessmentRequest& request) const {
   ASSAY_ASSIGN_OR_RETURN(const AssessmentRow row, FindAssessment(request.scope()));
-  return AssessmentViewOf(row, request.scope().assessment_key());
+  shard::v1::AssessmentEntry entry = AssessmentViewOf(row, request.scope().assessment_key());
+  if (request.with_task()) ASSAY_RETURN_IF_ERROR(AddTask(request.scope(), entry));
+  return entry;
+}
+
+absl::Status ShardReads::AddTask(const Scope& scope, shard::v1::AssessmentEntry& entry) const {
+  const std::string prefix =
+      SpeaksKey(scope.tenant(), scope.candidate_key(), scope.assessment_key(), v1::Submission::TASK, "");
+  ASSAY_ASSIGN_OR_RETURN(const std::vector<store::Row> speaking, rows_.Scan(kIndexTable, prefix, "", 1));
+  if (speaking.empty()) return absl::OkStatus();
+  ASSAY_ASSIGN_OR_RETURN(
+      const std::optional<SubmissionRow> task,
+      rows_.Find<SubmissionRow>(kSubmissionTable, Key(scope.tenant(), scope.candidate_key(), speaking[0].value)));
+  // Gone when an erasure came between the two reads.
+  if (!task) return absl::OkStatus();
+  entry.set_task_blob_digest(task->accepted().blob_digest());
+  entry.set_task_base_blob_digest(task->accepted().base_blob_digest());
+  return absl::OkStatus();
 }
 
 absl::StatusOr<shard::v1::ListAssessmentsResponse> ShardReads::ListAssessments(

@@ -41,6 +41,8 @@ class ShardReads {
  private:
   absl::StatusOr<v1::Submission> LoadView(const storage::v1::SubmissionRow& row) const;
   absl::StatusOr<storage::v1::AssessmentRow> FindAssessment(const shard::v1::Scope& scope) const;
+  // Fills in the blobs of the task that speaks.
+  absl::Status AddTask(const shard::v1::Scope& scope, shard::v1::AssessmentEntry& entry) const;
   // The readiness a change tells of, with names.
   absl::Status FillReadiness(storage::v1::ChangeRow& row, v1::ReadinessRecord& record) const;
 

@@ -85,8 +85,7 @@ ContentFacts FactsOf(const NewSubmission& submission) {
       facts.kind = Submission::TASK;
       facts.field = "task";
       AddHeader(submission.task(), facts);
-      facts.source = submission.task().id();
-      facts.base_digest = submission.task().base_digest();
+      // No source: an assessment has one task, and a later one takes its place whatever its id.
       facts.asked_behaviours.assign(submission.task().behaviours().begin(), submission.task().behaviours().end());
       break;
     case NewSubmission::CONTENT_NOT_SET:

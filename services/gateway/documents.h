@@ -24,7 +24,6 @@ struct ContentFacts {
   std::string rater;
   std::string rater_role;
   // For a task.
-  std::string base_digest;
   std::vector<std::string> asked_behaviours;
 };
 

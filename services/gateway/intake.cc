@@ -43,16 +43,28 @@ absl::Status Intake::CheckCanAccept(const rpc::Identity& caller, size_t submissi
   return rpc::WithReason(backend_.has_room(caller.tenant), rpc::kNoRoom);
 }
 
-absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> Intake::FrameworkFor(
-    const v1::NewSubmission& submission, const Subject& subject, absl::Time deadline) const {
-  std::string name = submission.framework();
-  if (name.empty()) name = FactsOf(submission).framework;
+absl::StatusOr<std::optional<shard::v1::AssessmentEntry>> Intake::FindAssessment(const v1::NewSubmission& submission,
+                                                                                 const Subject& subject,
+                                                                                 absl::Time deadline) const {
   shard::v1::GetAssessmentRequest lookup;
   *lookup.mutable_scope() = subject.scope;
-  const absl::StatusOr<shard::v1::AssessmentEntry> assessment =
+  if (submission.has_repository()) {
+    lookup.set_with_task(true);
+    // A client that was told its task is accepted must not see its next repository judged without it.
+    lookup.mutable_scope()->set_wait_for_offset(backend_.journal->LastOffset(subject.shard));
+  }
+  absl::StatusOr<shard::v1::AssessmentEntry> found =
       backend_.shards.GetAssessment(subject.shard, lookup, WithinReadWait(backend_, deadline));
-  if (!assessment.ok() && !absl::IsNotFound(assessment.status())) return assessment.status();
-  if (name.empty()) name = assessment.ok() ? assessment->framework_digest() : kDefaultFramework;
+  if (absl::IsNotFound(found.status())) return std::nullopt;
+  if (!found.ok()) return found.status();
+  return *std::move(found);
+}
+
+absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> Intake::FrameworkFor(
+    const v1::NewSubmission& submission, const std::optional<shard::v1::AssessmentEntry>& assessment) const {
+  std::string name = submission.framework();
+  if (name.empty()) name = FactsOf(submission).framework;
+  if (name.empty()) name = assessment ? assessment->framework_digest() : kDefaultFramework;
   absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> framework = backend_.find_framework(name);
   if (!framework.ok()) {
     Violations violations;
@@ -62,7 +74,7 @@ absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> Intake::Fram
         [&](absl::string_view type, const absl::Cord& payload) { unknown.SetPayload(type, payload); });
     return unknown;
   }
-  if (assessment.ok() && assessment->framework_digest() != (*framework)->digest_text()) {
+  if (assessment && assessment->framework_digest() != (*framework)->digest_text()) {
     Violations violations;
     violations.Add("submission.framework", (*framework)->name(),
                    absl::StrCat(assessment->assessment().framework(), ", the framework of this assessment"));
@@ -71,49 +83,71 @@ absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> Intake::Fram
   return framework;
 }
 
-absl::Status Intake::AddRepository(const v1::NewSubmission& submission, const Subject& subject, absl::Time deadline,
-                                   Prepared& prepared) const {
-  SubmissionAccepted& accepted = *prepared.envelope.mutable_submission_accepted();
-  const blob::Owner owner{subject.scope.tenant(), subject.candidate_key};
-  const auto find = [&](absl::string_view field, const std::string& text, std::string* place) -> absl::StatusOr<Digest> {
-    ASSAY_ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(text));
-    const absl::StatusOr<blob::BlobInfo> info = backend_.blobs.Stat(owner, digest);
-    if (absl::IsNotFound(info.status())) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("submission.repository.", field, ": ", text, " was not uploaded for this candidate"));
-    }
-    if (!info.ok()) return info.status();
-    if (field == "artifact_digest") accepted.set_blob_size(info->size);
-    *place = text;
-    return digest;
-  };
-  ASSAY_ASSIGN_OR_RETURN(const Digest archive, find("artifact_digest", submission.repository().artifact_digest(),
-                                                    accepted.mutable_blob_digest()));
-  const auto decode = [&](absl::string_view field, const Digest& digest) -> absl::StatusOr<Digest> {
-    absl::StatusOr<Digest> content = backend_.digests.Find(owner, digest, deadline);
-    if (content.ok()) return content;
-    const bool is_unfit = absl::IsInvalidArgument(content.status()) || absl::IsResourceExhausted(content.status());
-    if (!is_unfit) {
-      return absl::UnavailableError(absl::StrCat("the archive could not be opened here: ", content.status().message(),
-                                                 "; nothing was accepted; retry with the same request_id"));
-    }
+absl::StatusOr<Digest> Intake::FindUpload(const blob::Owner& owner, absl::string_view field, const std::string& text,
+                                          uint64_t* size) const {
+  ASSAY_ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(text));
+  const absl::StatusOr<blob::BlobInfo> info = backend_.blobs.Stat(owner, digest);
+  if (absl::IsNotFound(info.status())) {
     Violations violations;
-    violations.Add(absl::StrCat("submission.repository.", field), content.status().message(),
-                   "a whole .tar, .tar.gz, .tar.zst or .zip within the limits");
-    return violations.ToStatus();
-  };
-  ASSAY_ASSIGN_OR_RETURN(const Digest content, decode("artifact_digest", archive));
-  accepted.set_digest(content.ToString());
-  if (submission.repository().base_artifact_digest().empty()) return absl::OkStatus();
-  ASSAY_ASSIGN_OR_RETURN(const Digest base, find("base_artifact_digest", submission.repository().base_artifact_digest(),
-                                                 accepted.mutable_base_blob_digest()));
-  return decode("base_artifact_digest", base).status();
+    violations.Add(field, text, "the digest of an archive uploaded for this candidate before");
+    absl::Status unknown =
+        absl::FailedPreconditionError(absl::StrCat(field, ": ", text, " was not uploaded for this candidate"));
+    violations.ToStatus().ForEachPayload(
+        [&](absl::string_view type, const absl::Cord& payload) { unknown.SetPayload(type, payload); });
+    return unknown;
+  }
+  if (!info.ok()) return info.status();
+  *size = info->size;
+  return digest;
 }
 
-absl::Status Intake::AddContent(const v1::NewSubmission& submission, const Subject& subject, absl::Time deadline,
-                                Prepared& prepared) const {
-  if (submission.has_repository()) return AddRepository(submission, subject, deadline, prepared);
-  SubmissionAccepted& accepted = *prepared.envelope.mutable_submission_accepted();
+absl::StatusOr<Digest> Intake::ContentOf(const Place& place, absl::string_view field, const Digest& archive) const {
+  absl::StatusOr<Digest> content = backend_.digests.Find(place.owner, archive, place.deadline);
+  if (content.ok()) return content;
+  const bool is_unfit = absl::IsInvalidArgument(content.status()) || absl::IsResourceExhausted(content.status());
+  if (!is_unfit) {
+    return absl::UnavailableError(absl::StrCat("the archive could not be opened here: ", content.status().message(),
+                                               "; nothing was accepted; retry with the same request_id"));
+  }
+  Violations violations;
+  violations.Add(field, content.status().message(), "a whole .tar, .tar.gz, .tar.zst or .zip within the limits");
+  return violations.ToStatus();
+}
+
+absl::Status Intake::AddBase(const Place& place, absl::string_view field, const std::string& digest,
+                             SubmissionAccepted& accepted) const {
+  if (digest.empty()) return absl::OkStatus();
+  uint64_t size = 0;
+  ASSAY_ASSIGN_OR_RETURN(const Digest base, FindUpload(place.owner, field, digest, &size));
+  ASSAY_RETURN_IF_ERROR(ContentOf(place, field, base).status());
+  accepted.set_base_blob_digest(digest);
+  return absl::OkStatus();
+}
+
+absl::Status Intake::AddRepository(const v1::Repository& repository, const Place& place,
+                                   SubmissionAccepted& accepted) const {
+  constexpr char kField[] = "submission.repository.artifact_digest";
+  uint64_t size = 0;
+  ASSAY_ASSIGN_OR_RETURN(const Digest archive, FindUpload(place.owner, kField, repository.artifact_digest(), &size));
+  ASSAY_ASSIGN_OR_RETURN(const Digest content, ContentOf(place, kField, archive));
+  accepted.set_blob_digest(repository.artifact_digest());
+  accepted.set_blob_size(size);
+  accepted.set_digest(content.ToString());
+  ASSAY_RETURN_IF_ERROR(
+      AddBase(place, "submission.repository.base_artifact_digest", repository.base_artifact_digest(), accepted));
+  if (!place.assessment) return absl::OkStatus();
+  accepted.set_task_blob_digest(place.assessment->task_blob_digest());
+  // It was opened when the task was accepted.
+  if (accepted.base_blob_digest().empty()) accepted.set_base_blob_digest(place.assessment->task_base_blob_digest());
+  return absl::OkStatus();
+}
+
+absl::Status Intake::AddContent(const v1::NewSubmission& submission, const Place& place,
+                                SubmissionAccepted& accepted) const {
+  if (submission.has_repository()) return AddRepository(submission.repository(), place, accepted);
+  if (submission.has_task()) {
+    ASSAY_RETURN_IF_ERROR(AddBase(place, "submission.task.base_digest", submission.task().base_digest(), accepted));
+  }
   ASSAY_ASSIGN_OR_RETURN(const std::string json, CanonicalJson(submission, /*with_source_map=*/true));
   ASSAY_ASSIGN_OR_RETURN(const std::string bare, CanonicalJson(submission, /*with_source_map=*/false));
   if (json.size() > kMaxDocumentBytes) {
@@ -122,12 +156,11 @@ absl::Status Intake::AddContent(const v1::NewSubmission& submission, const Subje
                    absl::StrCat("at most ", kMaxDocumentBytes));
     return violations.ToStatus();
   }
-  const blob::Owner owner{subject.scope.tenant(), subject.candidate_key};
   const Digest name = Digest::Of(json);
   // The same document again is there already; one as young as this no sweep takes before it is named below.
-  const absl::StatusOr<blob::BlobInfo> known = backend_.blobs.Stat(owner, name);
+  const absl::StatusOr<blob::BlobInfo> known = backend_.blobs.Stat(place.owner, name);
   if (!known.ok() || known->modify_time + kFreshDocument < backend_.clock.TimeNow()) {
-    ASSAY_RETURN_IF_ERROR(blob::Put(backend_.blobs, owner, json).status());
+    ASSAY_RETURN_IF_ERROR(blob::Put(backend_.blobs, place.owner, json).status());
   }
   accepted.set_blob_digest(name.ToString());
   accepted.set_blob_size(json.size());
@@ -187,7 +220,9 @@ absl::StatusOr<Intake::Prepared> Intake::Prepare(const rpc::Identity& caller, co
   if (prepared.is_repeated) return prepared;
   ASSAY_RETURN_IF_ERROR(backend_.admission.CheckShard(subject.shard));
 
-  ASSAY_ASSIGN_OR_RETURN(const auto framework, FrameworkFor(submission, subject, deadline));
+  Place place{{subject.scope.tenant(), subject.candidate_key}, deadline, std::nullopt};
+  ASSAY_ASSIGN_OR_RETURN(place.assessment, FindAssessment(submission, subject, deadline));
+  ASSAY_ASSIGN_OR_RETURN(const auto framework, FrameworkFor(submission, place.assessment));
   ASSAY_RETURN_IF_ERROR(ValidateContent(submission, *framework));
   accepted.set_kind(facts.kind);
   accepted.set_framework(framework->name());
@@ -202,7 +237,7 @@ absl::StatusOr<Intake::Prepared> Intake::Prepare(const rpc::Identity& caller, co
   }
   *accepted.mutable_asked_behaviours() = {facts.asked_behaviours.begin(), facts.asked_behaviours.end()};
   for (const auto& [evaluator, digest] : backend_.plugins()) (*accepted.mutable_plugins())[evaluator] = digest;
-  ASSAY_RETURN_IF_ERROR(AddContent(submission, subject, deadline, prepared));
+  ASSAY_RETURN_IF_ERROR(AddContent(submission, place, accepted));
 
   envelope.set_event_id(accepted.submission_id());
   envelope.set_tenant(caller.tenant);

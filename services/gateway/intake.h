@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
+#include <optional>
+#include <string>
+
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "assay/v1/submission_service.pb.h"
@@ -31,17 +35,35 @@ class Intake {
     const Pseudonyms* names = nullptr;
     bool is_repeated = false;
   };
+  // Where the content of a submission belongs, and by when it must be looked at.
+  struct Place {
+    blob::Owner owner;
+    absl::Time deadline;
+    std::optional<shard::v1::AssessmentEntry> assessment;
+  };
   absl::Status CheckCanAccept(const rpc::Identity& caller, size_t submissions) const;
   absl::StatusOr<Prepared> Prepare(const rpc::Identity& caller, const v1::CreateSubmissionRequest& request,
                                    absl::Time deadline) const;
+  // What the shard knows of the submission's assessment, for a repository with the task that speaks; nullopt: nothing
+  // yet.
+  absl::StatusOr<std::optional<shard::v1::AssessmentEntry>> FindAssessment(const v1::NewSubmission& submission,
+                                                                           const Subject& subject,
+                                                                           absl::Time deadline) const;
   // The framework of the submission: its own, its document's, its assessment's, or the default.
-  absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> FrameworkFor(const v1::NewSubmission& submission,
-                                                                                   const Subject& subject,
-                                                                                   absl::Time deadline) const;
-  absl::Status AddContent(const v1::NewSubmission& submission, const Subject& subject, absl::Time deadline,
-                          Prepared& prepared) const;
-  absl::Status AddRepository(const v1::NewSubmission& submission, const Subject& subject, absl::Time deadline,
-                             Prepared& prepared) const;
+  absl::StatusOr<std::shared_ptr<const readiness::CompiledFramework>> FrameworkFor(
+      const v1::NewSubmission& submission, const std::optional<shard::v1::AssessmentEntry>& assessment) const;
+  absl::Status AddContent(const v1::NewSubmission& submission, const Place& place,
+                          event::v1::SubmissionAccepted& accepted) const;
+  absl::Status AddRepository(const v1::Repository& repository, const Place& place,
+                             event::v1::SubmissionAccepted& accepted) const;
+  // Names the archive of what the candidate was given, once it is known to be there and whole; an empty digest: none.
+  absl::Status AddBase(const Place& place, absl::string_view field, const std::string& digest,
+                       event::v1::SubmissionAccepted& accepted) const;
+  // FAILED_PRECONDITION: it was not uploaded for this candidate.
+  absl::StatusOr<Digest> FindUpload(const blob::Owner& owner, absl::string_view field, const std::string& text,
+                                    uint64_t* size) const;
+  // Content digest of an uploaded archive. INVALID_ARGUMENT: it is unfit; UNAVAILABLE: it could not be opened here.
+  absl::StatusOr<Digest> ContentOf(const Place& place, absl::string_view field, const Digest& archive) const;
   absl::StatusOr<bool> FindRepeated(const Subject& subject, absl::Time deadline, Prepared& prepared) const;
   v1::CreateSubmissionResponse Answer(Prepared prepared, const ReadToken& token) const;
 

@@ -44,6 +44,11 @@ uint32_t Journal::ShardOf(absl::string_view tenant, absl::string_view candidate_
   return static_cast<uint32_t>(log::PartitionOf(tenant, candidate_key, log_.partitions()));
 }
 
+int64_t Journal::LastOffset(uint32_t shard) const {
+  absl::MutexLock lock(&mutex_);
+  return last_offsets_.at(shard);
+}
+
 absl::StatusOr<ReadToken> Journal::Write(event::v1::Envelope envelope, absl::Time deadline) {
   std::vector<event::v1::Envelope> one;
   one.push_back(std::move(envelope));
@@ -79,7 +84,10 @@ std::vector<absl::StatusOr<ReadToken>> Journal::WriteAll(std::vector<event::v1::
     } else if (!delivery->status.ok()) {
       results.push_back(ForClient(delivery->status));
     } else {
-      results.push_back(ReadToken{ShardOf(envelopes[i].tenant(), envelopes[i].candidate_key()), delivery->offset});
+      const ReadToken token{ShardOf(envelopes[i].tenant(), envelopes[i].candidate_key()), delivery->offset};
+      results.push_back(token);
+      absl::MutexLock last_lock(&mutex_);
+      last_offsets_[token.shard] = std::max(last_offsets_[token.shard], token.offset);
     }
   }
   return results;

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "assay/v1/candidate_service.pb.h"
 #include "assay/v1/readiness_service.pb.h"
+#include "assay/v1/report.pb.h"
 #include "assay/v1/submission_service.pb.h"
 #include "services/common/base/file.h"
 #include "services/common/base/testing/status_matchers.h"
@@ -263,12 +264,66 @@ TEST_F(CommandLine, EqualInputsGiveEqualBytesOfReadinessInAnyOrderAndAfterARepla
   EXPECT_EQ(seen[0], seen[1]);
 
   std::filesystem::remove_all(folder_ / "second/shards");
-  ASSAY_ASSERT_OK_AND_ASSIGN(server_, Serve(folder_ / "second", folder_ / "plugins"));
+  ASSAY_ASSERT_OK_AND_ASSIGN(server_, Serve(folder_ / "second", plugins));
   // A watcher from the beginning is told of the last evaluation when the shards stand again.
   ASSAY_ASSERT_OK_AND_ASSIGN(
       const auto watch, Command::Start({"readiness", "watch", "sample-candidate", "--data", folder_ / "second", "--json"}));
   ASSERT_TRUE(watch->WaitForOutput(seen[1].substr(0, seen[1].rfind('}'))));
   EXPECT_EQ(ReadinessBytes(folder_ / "second", "sample-candidate"), seen[1]);
+}
+
+void ExpectEverythingGiven(const v1::EvaluationReport& report) {
+  EXPECT_GT(report.findings_size(), 0);
+  for (const auto& finding : report.findings())
+    EXPECT_EQ(finding.authorship(), v1::GIVEN) << finding.ShortDebugString();
+  size_t observed = 0;
+  for (const auto& observation : report.observations()) {
+    if (observation.state() != v1::Observation::OBSERVED) continue;
+    ++observed;
+    EXPECT_EQ(observation.authorship(), v1::GIVEN) << observation.criterion();
+  }
+  EXPECT_GT(observed, 0u);
+  EXPECT_EQ(report.readiness().coverage(), 0);
+}
+
+TEST_F(CommandLine, ARepositoryIsComparedWithWhatTheTaskOfItsAssessmentGave) {
+  ASSAY_ASSERT_OK_AND_ASSIGN(server_, Serve(data(), ShippedPlugins(folder_)));
+  const std::string repository = "tests/testdata/sample_candidate/repository";
+  const auto evaluated = [&](const std::string& candidate) {
+    return Ask<v1::EvaluationReport>({"evaluate", repository, "--candidate", candidate, "--skip", "load_test"});
+  };
+  // The base handed in together with the task.
+  const std::string task = Write("task.yaml", "kind: task\nid: shop\nbehaviours: []\n");
+  const CommandResult given = RunAssay({"submit", task, "--candidate", "c-1", "--base", repository, "--data", data()});
+  ASSERT_EQ(given.exit_code, kDone) << given.err;
+  ExpectEverythingGiven(evaluated("c-1"));
+
+  // Without a task it is the candidate's own, and so it is again once the task is taken back.
+  const v1::EvaluationReport own = evaluated("c-2");
+  EXPECT_GT(own.readiness().coverage(), 0);
+  ASSERT_EQ(RunAssay({"submissions", "withdraw", "c-1", given.out.substr(0, 26), "--data", data()}).exit_code, kDone);
+  EXPECT_GT(evaluated("c-1").readiness().coverage(), 0);
+
+  // The base named by the digest of what was uploaded before; a later task takes the place of an earlier one.
+  const std::string named = Write(
+      "named.yaml",
+      absl::StrCat("kind: task\nid: shop-2\nbase_digest: ", Submit(repository, "c-2", true).artifact_digest(), "\n"));
+  ASSERT_EQ(RunAssay({"submit", task, "--candidate", "c-2", "--wait", "--data", data()}).exit_code, kDone);
+  ASSERT_EQ(RunAssay({"submit", named, "--candidate", "c-2", "--data", data()}).exit_code, kDone);
+  ExpectEverythingGiven(evaluated("c-2"));
+}
+
+TEST_F(CommandLine, ATaskWhoseBaseNobodyUploadedIsRefusedByItsLine) {
+  StartServer();
+  const std::string digest = absl::StrCat("sha256:", std::string(64, '0'));
+  const std::string task = Write("task.yaml", absl::StrCat("kind: task\nid: shop\nbase_digest: ", digest, "\n"));
+  const CommandResult refused = RunAssay({"submit", task, "--candidate", "c-1", "--data", data()});
+  EXPECT_EQ(refused.exit_code, kBadInput);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("task.yaml:3: base_digest"), HasSubstr(digest), HasSubstr("uploaded")));
+  const CommandResult other =
+      RunAssay({"submit", task, "--candidate", "c-1", "--base", Repository("well"), "--data", data()});
+  EXPECT_EQ(other.exit_code, kBadInput);
+  EXPECT_THAT(other.err, AllOf(HasSubstr("base_digest"), HasSubstr(digest)));
 }
 
 TEST_F(CommandLine, ASecondServerOnTheFolderIsRefusedWithTheFirstOnesAddress) {

@@ -192,6 +192,18 @@ absl::StatusOr<std::string> UploadOne(const Connection& connection, const std::s
   return artifact.digest();
 }
 
+// A task may leave its base to --base, or name its digest and have it checked.
+absl::Status UploadTaskBase(const Connection& connection, SubmissionInput& input) {
+  v1::TaskDocument* task = input.submission.mutable_task();
+  ASSAY_ASSIGN_OR_RETURN(const std::string digest, UploadOne(connection, input.submission.candidate(), input.base));
+  if (!task->base_digest().empty() && task->base_digest() != digest) {
+    return absl::InvalidArgumentError(absl::StrCat(input.path, ": base_digest: the document says ", task->base_digest(),
+                                                   ", --base ", input.base, " has ", digest));
+  }
+  task->set_base_digest(digest);
+  return absl::OkStatus();
+}
+
 const v1::SourceMap* SourceOf(const v1::NewSubmission& submission) {
   switch (submission.content_case()) {
     case v1::NewSubmission::kScorecard:
@@ -254,6 +266,10 @@ absl::StatusOr<SubmissionInput> ReadInput(const std::string& path, const InputOp
 }
 
 absl::Status Upload(const Connection& connection, const InputOptions& options, SubmissionInput& input) {
+  if (input.kind == v1::Submission::TASK && !options.base.empty()) {
+    input.base = options.base;
+    return UploadTaskBase(connection, input);
+  }
   if (input.kind != v1::Submission::REPOSITORY) return absl::OkStatus();
   v1::Repository* repository = input.submission.mutable_repository();
   ASSAY_ASSIGN_OR_RETURN(*repository->mutable_artifact_digest(),

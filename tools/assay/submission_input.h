@@ -12,7 +12,7 @@ namespace assay::cli {
 
 // One thing to submit, as found at a path.
 struct SubmissionInput {
-  // Of a repository: the path of what the candidate was given; empty: none.
+  // Of a repository or a task: the path of what the candidate was given; empty: none.
   std::string base;
   std::string path;
   v1::Submission::Kind kind = v1::Submission::KIND_UNSPECIFIED;
