@@ -94,7 +94,11 @@ std::string DataDirectory(const Globals& globals) {
   return std::filesystem::absolute(data).lexically_normal().string();
 }
 
-absl::Status FromGrpc(const grpc::Status& status) { return rpc::FromGrpcStatus(status); }
+absl::Status FromGrpc(const grpc::Status& status) {
+  // Nobody here cancels a call: a server that is going away does, with what comes at its last moment.
+  if (status.error_code() == grpc::StatusCode::CANCELLED) return absl::UnavailableError("the server went away");
+  return rpc::FromGrpcStatus(status);
+}
 
 absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const Options& options) {
   if (options.read_only && !std::filesystem::exists(options.data_directory)) {
