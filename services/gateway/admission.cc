@@ -37,7 +37,8 @@ Admission::Bucket& Admission::Fill(const std::string& account, const Rate& rate,
 void Admission::ForgetFullBuckets(absl::Time now) {
   if (buckets_.size() < kMaxBuckets) return;
   // One that took no more than its burst is full after so long; what it owes beyond that is let off.
-  absl::erase_if(buckets_, [&](const auto& entry) { return now - entry.second.filled >= absl::Seconds(kBurstSeconds); });
+  absl::erase_if(buckets_,
+                 [&](const auto& entry) { return now - entry.second.filled >= absl::Seconds(kBurstSeconds); });
   // All of them in use: everybody starts afresh rather than that memory grows.
   if (buckets_.size() >= kMaxBuckets) buckets_.clear();
 }

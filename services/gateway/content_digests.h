@@ -27,8 +27,8 @@ class ContentDigests {
   ContentDigests(blob::BlobStore& blobs, Clock& clock, Decode decode)
       : blobs_(blobs), clock_(clock), decode_(std::move(decode)) {}
 
-  // INVALID_ARGUMENT and RESOURCE_EXHAUSTED: the archive is unfit, for the reason given. UNAVAILABLE: too many are being
-  // decoded; DEADLINE_EXCEEDED: `deadline` came first. Anything else is ours.
+  // INVALID_ARGUMENT and RESOURCE_EXHAUSTED: the archive is unfit, for the reason given. UNAVAILABLE: too many are
+  // being decoded; DEADLINE_EXCEEDED: `deadline` came first. Anything else is ours.
   absl::StatusOr<Digest> Find(const blob::Owner& owner, const Digest& archive, absl::Time deadline);
 
  private:

@@ -204,7 +204,8 @@ void Process::Parts::LookAtJournal() {
   // A topic that was made again under this process: nothing of it may be answered from here on.
   if (absl::IsFailedPrecondition(status)) give_up(status);
   if (status.ok() && stats.oldest_queued > kJournalPatience) {
-    status = absl::UnavailableError(absl::StrCat("no record was delivered for ", absl::FormatDuration(stats.oldest_queued)));
+    status = absl::UnavailableError(
+        absl::StrCat("no record was delivered for ", absl::FormatDuration(stats.oldest_queued)));
   }
   health.Set("journal", std::move(status));
   const auto set = [this](const char* metric, const char* help, double value) {
@@ -218,7 +219,8 @@ void Process::Parts::LookAtJournal() {
   set("assay_gateway_journal_silence_seconds", "How long no broker has answered", absl::ToDoubleSeconds(stats.silence));
   set("assay_gateway_journal_delivered_records", "Records reported as durable since the start",
       static_cast<double>(stats.delivered));
-  set("assay_gateway_journal_unknown_records", "Records whose outcome stayed unknown", static_cast<double>(stats.unknown));
+  set("assay_gateway_journal_unknown_records", "Records whose outcome stayed unknown",
+      static_cast<double>(stats.unknown));
   set("assay_gateway_journal_refused_records", "Records that were refused", static_cast<double>(stats.refused));
   set("assay_gateway_journal_rebuilt_producers", "Producers given up after a fatal error",
       static_cast<double>(stats.rebuilt));
@@ -273,7 +275,8 @@ absl::StatusOr<std::unique_ptr<Process>> Process::Create(const config::v1::Gatew
                                                          std::unique_ptr<sandbox::Launcher> launcher,
                                                          runtime::GiveUp give_up) {
   ASSAY_RETURN_IF_ERROR(CheckConfiguration(config));
-  std::unique_ptr<Process> process(new Process(std::make_unique<Parts>(config, std::move(launcher), std::move(give_up))));
+  std::unique_ptr<Process> process(
+      new Process(std::make_unique<Parts>(config, std::move(launcher), std::move(give_up))));
   ASSAY_RETURN_IF_ERROR(process->parts_->OpenFolders());
   ASSAY_RETURN_IF_ERROR(process->parts_->OpenLogs());
   ASSAY_RETURN_IF_ERROR(process->parts_->OpenDoor());

@@ -69,7 +69,8 @@ grpc::ServerUnaryReactor* ReadinessRpc::ExplainReadiness(grpc::CallbackServerCon
                                                          const v1::ExplainReadinessRequest* request,
                                                          v1::ExplainReadinessResponse* response) {
   return rpc::Unary(environment_, "/assay.v1.ReadinessService/ExplainReadiness", context, request, response,
-                    [this](const rpc::Call& call, const v1::ExplainReadinessRequest& r, rpc::ResponseMetadata& metadata) {
+                    [this](const rpc::Call& call, const v1::ExplainReadinessRequest& r,
+                           rpc::ResponseMetadata& metadata) {
                       return Reading(call, metadata, [&](const ShardCall& read) {
                         return answers_.Explain(call.identity, r, read);
                       });
@@ -92,7 +93,8 @@ grpc::ServerUnaryReactor* ReportRpc::GetEvaluationReport(grpc::CallbackServerCon
                                                          const v1::GetEvaluationReportRequest* request,
                                                          v1::EvaluationReport* response) {
   return rpc::Unary(environment_, "/assay.v1.ReportService/GetEvaluationReport", context, request, response,
-                    [this](const rpc::Call& call, const v1::GetEvaluationReportRequest& r, rpc::ResponseMetadata& metadata) {
+                    [this](const rpc::Call& call, const v1::GetEvaluationReportRequest& r,
+                           rpc::ResponseMetadata& metadata) {
                       return Reading(call, metadata, [&](const ShardCall& read) {
                         return answers_.GetReport(call.identity, r, read);
                       });

@@ -24,8 +24,8 @@
 namespace assay::gateway {
 
 // The shards of aggregators elsewhere, found by their announcements. An owner that moved is followed once. Without an
-// owner, or when it does not answer, a standby answers what is not STRONG, once it applied what the scope waits for; what
-// it says is marked as stale. When nobody can be asked: UNAVAILABLE with RetryInfo. Thread-safe; what is passed in must
+// owner, or when it does not answer, a standby answers what is not STRONG, once it applied what the scope waits for;
+// what it says is marked as stale. When nobody can be asked: UNAVAILABLE with RetryInfo. Thread-safe; what is passed in must
 // outlive it.
 class RemoteShards final : public Shards {
  public:

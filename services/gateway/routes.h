@@ -39,8 +39,8 @@ struct Route {
 std::vector<Route> RoutesOf(const std::map<std::string, membership::Heard>& aggregators,
                             const std::function<bool(const membership::Heard&)>& is_present, uint32_t shards);
 
-// Whom to ask for one answer, in order: the owner, whom a wrong owner names in its place (once), and, unless the reading
-// must be STRONG, the standbys. One thread.
+// Whom to ask for one answer, in order: the owner, whom a wrong owner names in its place (once), and, unless the
+// reading must be STRONG, the standbys. One thread.
 class ReadPlan {
  public:
   struct Target {

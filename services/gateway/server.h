@@ -42,8 +42,8 @@ class Server {
   // Calls in progress and refused; for metrics.
   rpc::CallGate::Stats calls() const;
 
-  // What grpc.health.v1 answers: not serving until told otherwise, and for good once it stops. Every service of the door
-  // has the same health.
+  // What grpc.health.v1 answers: not serving until told otherwise, and for good once it stops. Every service of the
+  // door has the same health.
   void SetServing(bool serving);
 
   // Health says not serving; calls in progress get `grace` to end, then are cancelled. Called once.

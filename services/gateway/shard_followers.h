@@ -17,8 +17,8 @@
 
 namespace assay::gateway {
 
-// Hears of changes of shards from their owners: one stream for each shard that somebody listens to, opened again when it
-// ends or the shard moves. Listeners are also called when a stream begins, for changes nobody told of meanwhile.
+// Hears of changes of shards from their owners: one stream for each shard that somebody listens to, opened again when
+// it ends or the shard moves. Listeners are also called when a stream begins, for changes nobody told of meanwhile.
 // Thread-safe; what is passed in must outlive it.
 class ShardFollowers {
  public:

@@ -42,7 +42,8 @@ grpc::ServerUnaryReactor* SubmissionRpc::ListSubmissions(grpc::CallbackServerCon
                                                          const v1::ListSubmissionsRequest* request,
                                                          v1::ListSubmissionsResponse* response) {
   return rpc::Unary(reading_, "/assay.v1.SubmissionService/ListSubmissions", context, request, response,
-                    [this](const rpc::Call& call, const v1::ListSubmissionsRequest& r, rpc::ResponseMetadata& metadata) {
+                    [this](const rpc::Call& call, const v1::ListSubmissionsRequest& r,
+                           rpc::ResponseMetadata& metadata) {
                       return Reading(call, metadata, [&](const ShardCall& read) {
                         return answers_.ListSubmissions(call.identity, r, read);
                       });

@@ -306,7 +306,8 @@ absl::StatusOr<std::vector<ResumePosition>> StartPositions(const Backend& backen
 }
 
 // The submissions named, which must exist. Waits for what the read token proves.
-absl::StatusOr<std::vector<v1::Submission>> FindNamed(const Backend& backend, const v1::WatchSubmissionsRequest& request,
+absl::StatusOr<std::vector<v1::Submission>> FindNamed(const Backend& backend,
+                                                      const v1::WatchSubmissionsRequest& request,
                                                       const Subject& subject, uint32_t home, const ShardCall& call) {
   const bool anywhere = subject.candidate_key.empty();
   std::vector<v1::Submission> named;

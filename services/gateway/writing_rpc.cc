@@ -62,7 +62,8 @@ grpc::ServerUnaryReactor* AssessmentRpc::ListAssessments(grpc::CallbackServerCon
                                                          const v1::ListAssessmentsRequest* request,
                                                          v1::ListAssessmentsResponse* response) {
   return rpc::Unary(reading_, "/assay.v1.AssessmentService/ListAssessments", context, request, response,
-                    [this](const rpc::Call& call, const v1::ListAssessmentsRequest& r, rpc::ResponseMetadata& metadata) {
+                    [this](const rpc::Call& call, const v1::ListAssessmentsRequest& r,
+                           rpc::ResponseMetadata& metadata) {
                       return Reading(call, metadata, [&](const ShardCall& read) {
                         return answers_.ListAssessments(call.identity, r, read);
                       });

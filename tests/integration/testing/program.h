@@ -17,8 +17,8 @@ std::string Built(const std::string& name);
 // One of our servers as a process. One thread.
 class Program {
  public:
-  // Starts bin/`name` and waits until it serves; its stderr is added to the file `log`. Else the last line it wrote, with
-  // its exit code.
+  // Starts bin/`name` and waits until it serves; its stderr is added to the file `log`. Else the last line it wrote,
+  // with its exit code.
   static absl::StatusOr<std::unique_ptr<Program>> Start(const std::string& name, std::vector<std::string> arguments,
                                                         const std::string& log);
   // Kills what still runs.
