@@ -169,7 +169,7 @@ TEST(AggregatorProcessTest, EndsWhenToldToWhileItWaitsForBrokers) {
 class AggregatorTakeoverTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    log::KafkaTopicLayout layout;
+    log::KafkaTopicLayout& layout = layout_;
     layout.prefix = KafkaCluster::NewPrefix();
     layout.shards = kShards;
     layout.fast_work_partitions = layout.slow_work_partitions = 2;
@@ -187,28 +187,35 @@ class AggregatorTakeoverTest : public ::testing::Test {
         ASSAY_ASSERT_OK_AND_ASSIGN(readiness_, log::KafkaLog::Open(options));
       }
     }
-    a1_ = Make("a1", layout);
-    a2_ = Make("a2", layout);
+    a1_ = Make("a1");
+    a2_ = Make("a2");
     a1_->Start();
     a2_->Start();
     if (HasFatalFailure()) return;
     ASSERT_TRUE(Await([&] { return a1_->Owns(0) && a2_->Owns(1); }));
   }
 
-  std::unique_ptr<Aggregator> Make(const std::string& name, const log::KafkaTopicLayout& layout) {
+  std::unique_ptr<Aggregator> Make(const std::string& name, const std::vector<std::string>& more = {}) {
     const auto set = [](const std::string& field, const std::string& value) {
       return absl::StrCat("--set=", field, "=", value);
     };
-    return std::make_unique<Aggregator>(
-        name, std::vector<std::string>{
-                  set("instance", name), set("listen", "127.0.0.1:0"), set("aggregators", "[a1, a2]"),
-                  set("kafka.bootstrap_servers", kafka_.connection().bootstrap_servers),
-                  set("kafka.topic_prefix", layout.prefix), set("kafka.shards", absl::StrCat(kShards)),
-                  set("kafka.fast_work_partitions", "2"), set("kafka.slow_work_partitions", "2"),
-                  set("kafka.replication", absl::StrCat(layout.replication)), set("data_directory", folder_ / name),
-                  set("blob_directory", folder_ / "blobs"), set("keys_directory", folder_ / "keys"),
-                  // Test machines have small disks.
-                  set("reserved_disk_bytes", "1048576")});
+    std::vector<std::string> arguments = {
+        set("instance", name),
+        set("listen", "127.0.0.1:0"),
+        set("aggregators", "[a1, a2]"),
+        set("kafka.bootstrap_servers", kafka_.connection().bootstrap_servers),
+        set("kafka.topic_prefix", layout_.prefix),
+        set("kafka.shards", absl::StrCat(kShards)),
+        set("kafka.fast_work_partitions", "2"),
+        set("kafka.slow_work_partitions", "2"),
+        set("kafka.replication", absl::StrCat(layout_.replication)),
+        set("data_directory", folder_ / name),
+        set("blob_directory", folder_ / "blobs"),
+        set("keys_directory", folder_ / "keys"),
+        // Test machines have small disks.
+        set("reserved_disk_bytes", "1048576")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return std::make_unique<Aggregator>(name, std::move(arguments));
   }
 
   // A candidate of that shard.
@@ -255,6 +262,7 @@ class AggregatorTakeoverTest : public ::testing::Test {
   }
 
   TempDir folder_;
+  log::KafkaTopicLayout layout_;
   KafkaCluster& kafka_ = KafkaCluster::Shared(1);
   std::unique_ptr<log::KafkaLog> journal_, readiness_;
   std::unique_ptr<Aggregator> a1_, a2_;
@@ -341,6 +349,32 @@ TEST_F(AggregatorTakeoverTest, WhatAFormerOwnerPublishesLateIsOverwritten) {
                       .status);
   EXPECT_EQ(next().record(), late.record());
   EXPECT_EQ(next().record(), newest.record());
+}
+
+TEST_F(AggregatorTakeoverTest, OnlyHoldersOfACertificateOfTheInstallationMayAsk) {
+  const std::string tls = folder_ / "tls";
+  ASSERT_EQ(std::system(absl::StrCat("tools/certificates.py ", tls, " aggregator gateway").c_str()), 0);
+  const auto file = [&](const std::string& name) { return absl::StrCat(tls, "/", name); };
+  EXPECT_EQ(a1_->Terminate(), 0);
+  a1_ = Make("a1", {absl::StrCat("--set=peer_tls.authority_file=", file("authority.pem")),
+                    absl::StrCat("--set=peer_tls.certificate_file=", file("aggregator.pem")),
+                    absl::StrCat("--set=peer_tls.key_file=", file("aggregator.key"))});
+  a1_->Start();
+  const auto ask = [&](const rpc::ChannelOptions& options) {
+    const auto channel = rpc::ConnectTo(a1_->address(), options);
+    if (!channel.ok()) return channel.status();
+    grpc::ClientContext context;
+    rpc::PrepareContext(context, absl::Now() + absl::Seconds(10), "");
+    GetReplicasResponse response;
+    return rpc::FromGrpcStatus(ShardService::NewStub(*channel)->GetReplicas(&context, {}, &response));
+  };
+  rpc::ChannelOptions options;
+  EXPECT_THAT(ask(options), StatusIs(absl::StatusCode::kUnavailable));
+  options.tls_authority_file = file("authority.pem");
+  EXPECT_THAT(ask(options), StatusIs(absl::StatusCode::kUnavailable));
+  options.tls_certificate_file = file("gateway.pem");
+  options.tls_key_file = file("gateway.key");
+  ASSAY_EXPECT_OK(ask(options));
 }
 
 }  // namespace
