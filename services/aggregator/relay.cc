@@ -35,7 +35,8 @@ Relay::Relay(Options options, const ShardContext& context, ShardOwner& owner, co
       rows_(rows),
       targets_(targets),
       clock_(clock),
-      step_(options_.step) {}
+      step_(options_.step),
+      sweep_({options_.partition, targets_.journal.partitions()}, rows, targets_.blobs) {}
 
 Relay::~Relay() { Stop(); }
 
@@ -86,6 +87,7 @@ void Relay::Run() {
     next = result.ok() ? result->next : clock_.TimeNow() + kRetryWait;
     if (!result.ok()) continue;
     for (RelayOutput& output : result->outputs) Begin(std::move(output));
+    if (!step_.held_claim().empty()) next = std::min(next, SweepBlobs());
   }
 }
 
@@ -167,7 +169,7 @@ absl::Status Relay::CarryOutNow(const storage::v1::OutboxRow& row) {
       return absl::OkStatus();
     }
     case storage::v1::OutboxRow::kEraseBlobs:
-      return EraseBlobs(row.erase_blobs());
+      return sweep_.Erase(row.erase_blobs(), clock_.TimeNow());
     case storage::v1::OutboxRow::kWork:
     case storage::v1::OutboxRow::MESSAGE_NOT_SET:
       break;
@@ -175,15 +177,12 @@ absl::Status Relay::CarryOutNow(const storage::v1::OutboxRow& row) {
   return absl::FailedPreconditionError("an outbox row says nothing this program knows");
 }
 
-absl::Status Relay::EraseBlobs(const storage::v1::OutboxRow::EraseBlobs& erase) {
-  // What the candidate's next submission uploads is newer, and stays when this is carried out again.
-  const blob::Owner owner{erase.tenant(), erase.candidate_key()};
-  ASSAY_ASSIGN_OR_RETURN(const std::vector<blob::BlobInfo> blobs, targets_.blobs.List(owner));
-  for (const blob::BlobInfo& info : blobs) {
-    const absl::Status status = targets_.blobs.DeleteIfOlder(owner, info.digest, FromProtoTime(erase.before()));
-    if (!status.ok() && !absl::IsNotFound(status) && !absl::IsFailedPrecondition(status)) return status;
-  }
-  return absl::OkStatus();
+absl::Time Relay::SweepBlobs() {
+  const absl::Time now = clock_.TimeNow();
+  const absl::StatusOr<absl::Time> next = sweep_.Step(now);
+  if (next.ok()) return *next;
+  LogWarning("blob sweep", {{"shard", absl::StrCat(options_.partition)}, {"status", next.status().ToString()}});
+  return now + kRetryWait;
 }
 
 }  // namespace assay::aggregator

@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "assay/event/v1/announcement.pb.h"
 #include "assay/storage/v1/shard_state.pb.h"
+#include "services/aggregator/blob_sweep.h"
 #include "services/aggregator/relay_step.h"
 #include "services/aggregator/rows.h"
 #include "services/aggregator/shard_owner.h"
@@ -24,7 +25,8 @@
 namespace assay::aggregator {
 
 // Does what RelayStep decides for one shard: work to the queue, cancels to the evaluators, erasures to the blobs, events
-// to the journal. The thin shell around the step machine: one thread, no rules of its own.
+// to the journal; and while it owns the shard, sweeps blobs that nothing names. The thin shell around the step machines:
+// one thread, no rules of its own.
 //
 // Everything passed in must outlive it.
 class Relay {
@@ -81,7 +83,8 @@ class Relay {
   void Begin(RelayOutput output);
   void Report(uint64_t id, absl::Status status, int64_t offset = -1);
   absl::Status CarryOutNow(const storage::v1::OutboxRow& row);
-  absl::Status EraseBlobs(const storage::v1::OutboxRow::EraseBlobs& erase);
+  // Returns when it is needed again.
+  absl::Time SweepBlobs();
 
   const Options options_;
   const ShardContext& context_;
@@ -90,6 +93,7 @@ class Relay {
   const Targets targets_;
   Clock& clock_;
   RelayStep step_;
+  BlobSweep sweep_;
   // What others know and offer, as it was a little ago. Of the thread alone.
   absl::Time next_look_at_others_ = absl::InfinitePast();
   bool peers_know_ = false;

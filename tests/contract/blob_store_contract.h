@@ -64,7 +64,7 @@ TYPED_TEST_P(BlobStoreContract, ShowsNothingBeforeTheCommit) {
     ASSAY_ASSERT_OK(writer->Append("half"));
     EXPECT_THAT(this->store().List(this->ann_), testing::IsOkAndHolds(::testing::IsEmpty()));
   }
-  EXPECT_THAT(this->store().Owners(), testing::IsOkAndHolds(::testing::IsEmpty()));
+  EXPECT_THAT(this->store().Owners({}, 10), testing::IsOkAndHolds(::testing::IsEmpty()));
 }
 
 TYPED_TEST_P(BlobStoreContract, RefusesOwnersThatAreNoNames) {
@@ -121,16 +121,35 @@ TYPED_TEST_P(BlobStoreContract, SweepsOnlyOldBlobsThatNothingRefersTo) {
   this->harness_.clock.AdvanceTime(absl::Hours(25));
   const Digest fresh = this->MustPut(this->bob_, "fresh");
   EXPECT_EQ(this->MustPut(this->bob_, "again"), again);
-  ASSAY_ASSERT_OK_AND_ASSIGN(
-      const SweepReport report,
-      Sweep(this->store(), this->harness_.clock.TimeNow(), absl::Hours(24),
-            [&](const Owner& owner, const Digest& digest) { return owner.candidate_key == "ann" && digest == used; }));
+  const auto sweep = [&](const Owner& owner) {
+    return Sweep(this->store(), owner, this->harness_.clock.TimeNow(), absl::Hours(24),
+                 [&](const Digest& digest) { return digest == used; });
+  };
+  ASSAY_ASSERT_OK_AND_ASSIGN(const SweepReport report, sweep(this->ann_));
   EXPECT_EQ(report.blobs, 1u);
   EXPECT_EQ(report.bytes, 6u);
+  ASSAY_ASSERT_OK_AND_ASSIGN(const SweepReport nothing, sweep(this->bob_));
+  EXPECT_EQ(nothing.blobs, 0u);
   EXPECT_THAT(this->store().Stat(this->ann_, orphan), testing::StatusIs(absl::StatusCode::kNotFound));
   ASSAY_EXPECT_OK(this->store().Stat(this->ann_, used));
   ASSAY_EXPECT_OK(this->store().Stat(this->bob_, fresh));
   ASSAY_EXPECT_OK(this->store().Stat(this->bob_, again));
+}
+
+TYPED_TEST_P(BlobStoreContract, ListsOwnersInPages) {
+  for (const Owner& owner : {Owner{"t2", "a"}, Owner{"t1", "c"}, Owner{"t1", "a"}, Owner{"t1", "b"}}) {
+    this->MustPut(owner, "one");
+    this->MustPut(owner, "two");
+  }
+  std::vector<std::string> seen;
+  Owner after;
+  for (;;) {
+    ASSAY_ASSERT_OK_AND_ASSIGN(const std::vector<Owner> page, this->store().Owners(after, 3));
+    for (const Owner& owner : page) seen.push_back(owner.tenant + "/" + owner.candidate_key);
+    if (page.size() < 3) break;
+    after = page.back();
+  }
+  EXPECT_THAT(seen, ::testing::ElementsAre("t1/a", "t1/b", "t1/c", "t2/a"));
 }
 
 TYPED_TEST_P(BlobStoreContract, TakesManyWritersAtOnce) {
@@ -149,7 +168,7 @@ TYPED_TEST_P(BlobStoreContract, TakesManyWritersAtOnce) {
 REGISTER_TYPED_TEST_SUITE_P(BlobStoreContract, ReturnsWhatWasPutUnderItsDigest, GivesABlobOnlyToItsOwner,
                             ShowsNothingBeforeTheCommit, RefusesOwnersThatAreNoNames, StopsAtTheSizeLimit,
                             StopsAtTheQuotaAndTakesMoreAfterDeletes, CountsTheSameContentOnce,
-                            RemovesOneCandidateAndNoOther, SweepsOnlyOldBlobsThatNothingRefersTo,
+                            RemovesOneCandidateAndNoOther, SweepsOnlyOldBlobsThatNothingRefersTo, ListsOwnersInPages,
                             TakesManyWritersAtOnce);
 
 }  // namespace assay::blob

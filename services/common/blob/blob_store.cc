@@ -57,21 +57,18 @@ absl::StatusOr<std::string> Get(BlobStore& store, const Owner& owner, const Dige
   return content;
 }
 
-absl::StatusOr<SweepReport> Sweep(BlobStore& store, absl::Time now, absl::Duration keep_for,
-                                  const std::function<bool(const Owner&, const Digest&)>& is_referenced) {
+absl::StatusOr<SweepReport> Sweep(BlobStore& store, const Owner& owner, absl::Time now, absl::Duration keep_for,
+                                  const std::function<bool(const Digest&)>& is_referenced) {
   SweepReport report;
-  ASSAY_ASSIGN_OR_RETURN(const std::vector<Owner> owners, store.Owners());
-  for (const Owner& owner : owners) {
-    ASSAY_ASSIGN_OR_RETURN(const std::vector<BlobInfo> blobs, store.List(owner));
-    for (const BlobInfo& blob : blobs) {
-      if (blob.modify_time >= now - keep_for || is_referenced(owner, blob.digest)) continue;
-      const absl::Status status = store.DeleteIfOlder(owner, blob.digest, now - keep_for);
-      // Stored again, or removed by somebody else, since it was listed.
-      if (absl::IsFailedPrecondition(status) || absl::IsNotFound(status)) continue;
-      ASSAY_RETURN_IF_ERROR(status);
-      ++report.blobs;
-      report.bytes += blob.size;
-    }
+  ASSAY_ASSIGN_OR_RETURN(const std::vector<BlobInfo> blobs, store.List(owner));
+  for (const BlobInfo& blob : blobs) {
+    if (blob.modify_time >= now - keep_for || is_referenced(blob.digest)) continue;
+    const absl::Status status = store.DeleteIfOlder(owner, blob.digest, now - keep_for);
+    // Stored again, or removed by somebody else, since it was listed.
+    if (absl::IsFailedPrecondition(status) || absl::IsNotFound(status)) continue;
+    ASSAY_RETURN_IF_ERROR(status);
+    ++report.blobs;
+    report.bytes += blob.size;
   }
   return report;
 }

@@ -55,7 +55,9 @@ class BlobStore {
   virtual absl::StatusOr<UniqueFd> Open(const Owner& owner, const Digest& digest) = 0;
   virtual absl::StatusOr<BlobInfo> Stat(const Owner& owner, const Digest& digest) = 0;
   virtual absl::StatusOr<std::vector<BlobInfo>> List(const Owner& owner) = 0;
-  virtual absl::StatusOr<std::vector<Owner>> Owners() = 0;
+  // Whose blobs there are, by tenant and then candidate: at most `limit` of those that come after `after` (empty: from
+  // the first on). Fewer: these are the last.
+  virtual absl::StatusOr<std::vector<Owner>> Owners(const Owner& after, size_t limit) = 0;
   // NOT_FOUND: there is none.
   virtual absl::Status Delete(const Owner& owner, const Digest& digest) = 0;
   // The same, unless its modify time is `when` or later by now: FAILED_PRECONDITION, somebody stored it again.
@@ -68,10 +70,10 @@ struct SweepReport {
   uint64_t blobs = 0;
   uint64_t bytes = 0;
 };
-// Removes the blobs that nothing refers to and that are older than `keep_for`: what was uploaded and never submitted.
-// `is_referenced` is asked without a lock held. `keep_for` must exceed the longest time between upload and submission.
-absl::StatusOr<SweepReport> Sweep(BlobStore& store, absl::Time now, absl::Duration keep_for,
-                                  const std::function<bool(const Owner&, const Digest&)>& is_referenced);
+// Removes the owner's blobs that nothing refers to and that are older than `keep_for`: what was uploaded and never
+// submitted. `keep_for` must exceed the longest time between upload and submission.
+absl::StatusOr<SweepReport> Sweep(BlobStore& store, const Owner& owner, absl::Time now, absl::Duration keep_for,
+                                  const std::function<bool(const Digest&)>& is_referenced);
 
 // Writes `content` as one blob.
 absl::StatusOr<Digest> Put(BlobStore& store, const Owner& owner, absl::string_view content);

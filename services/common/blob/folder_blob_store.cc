@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -63,17 +64,19 @@ absl::Status MakeDurableDirectory(const std::string& path) {
   return SyncDirectory(fs::path(path).parent_path());
 }
 
-// The names in a folder, without hidden ones; a missing folder has none.
-absl::StatusOr<std::vector<std::string>> Names(const std::string& path) {
-  std::vector<std::string> names;
+// The names in a folder, without hidden ones, in order: the first `limit` after `after`. A missing folder has none.
+absl::StatusOr<std::vector<std::string>> Names(const std::string& path, absl::string_view after = "",
+                                               size_t limit = SIZE_MAX) {
+  std::set<std::string> names;
   std::error_code error;
   for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
     std::string name = it->path().filename();
-    if (!name.empty() && name[0] != '.') names.push_back(std::move(name));
+    if (name.empty() || name[0] == '.' || name <= after) continue;
+    names.insert(std::move(name));
+    if (names.size() > limit) names.erase(std::prev(names.end()));
   }
   if (error && error != std::errc::no_such_file_or_directory) return ErrnoStatus(error.value(), path);
-  std::sort(names.begin(), names.end());
-  return names;
+  return std::vector<std::string>(names.begin(), names.end());
 }
 
 }  // namespace
@@ -200,16 +203,22 @@ absl::Status FolderBlobStore::RemoveLeftovers() {
 }
 
 absl::Status FolderBlobStore::Recount() {
-  ASSAY_ASSIGN_OR_RETURN(const std::vector<Owner> owners, Owners());
+  constexpr size_t kPage = 1000;
   uint64_t stored = 0;
   absl::flat_hash_map<std::string, uint64_t> by_tenant;
-  for (const Owner& owner : owners) {
-    ASSAY_ASSIGN_OR_RETURN(const std::vector<BlobInfo> blobs, List(owner));
-    for (const BlobInfo& blob : blobs) {
-      stored += blob.size;
-      by_tenant[owner.tenant] += blob.size;
+  std::vector<Owner> owners;
+  Owner after;
+  do {
+    ASSAY_ASSIGN_OR_RETURN(owners, Owners(after, kPage));
+    for (const Owner& owner : owners) {
+      ASSAY_ASSIGN_OR_RETURN(const std::vector<BlobInfo> blobs, List(owner));
+      for (const BlobInfo& blob : blobs) {
+        stored += blob.size;
+        by_tenant[owner.tenant] += blob.size;
+      }
+      after = owner;
     }
-  }
+  } while (owners.size() == kPage);
   absl::MutexLock lock(&mutex_);
   total_.used = stored + total_.writing;
   absl::erase_if(by_tenant_, [](const auto& entry) { return entry.second.writing == 0; });
@@ -436,11 +445,14 @@ absl::StatusOr<std::vector<BlobInfo>> FolderBlobStore::List(const Owner& owner) 
   return blobs;
 }
 
-absl::StatusOr<std::vector<Owner>> FolderBlobStore::Owners() {
+absl::StatusOr<std::vector<Owner>> FolderBlobStore::Owners(const Owner& after, size_t limit) {
   std::vector<Owner> owners;
   ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> tenants, Names(options_.path));
   for (const std::string& tenant : tenants) {
-    ASSAY_ASSIGN_OR_RETURN(std::vector<std::string> candidates, Names(absl::StrCat(options_.path, "/", tenant)));
+    if (tenant < after.tenant || owners.size() >= limit) continue;
+    const std::string& from = tenant == after.tenant ? after.candidate_key : "";
+    ASSAY_ASSIGN_OR_RETURN(std::vector<std::string> candidates,
+                           Names(absl::StrCat(options_.path, "/", tenant), from, limit - owners.size()));
     for (std::string& candidate : candidates) owners.push_back({tenant, std::move(candidate)});
   }
   return owners;

@@ -53,7 +53,7 @@ class FolderBlobStore final : public BlobStore {
   absl::StatusOr<UniqueFd> Open(const Owner& owner, const Digest& digest) override;
   absl::StatusOr<BlobInfo> Stat(const Owner& owner, const Digest& digest) override;
   absl::StatusOr<std::vector<BlobInfo>> List(const Owner& owner) override;
-  absl::StatusOr<std::vector<Owner>> Owners() override;
+  absl::StatusOr<std::vector<Owner>> Owners(const Owner& after, size_t limit) override;
   absl::Status Delete(const Owner& owner, const Digest& digest) override;
   absl::Status DeleteIfOlder(const Owner& owner, const Digest& digest, absl::Time when) override;
   absl::Status DeleteAll(const Owner& owner) override;

@@ -104,14 +104,15 @@ absl::StatusOr<std::vector<BlobInfo>> FakeBlobStore::List(const Owner& owner) {
   return found;
 }
 
-absl::StatusOr<std::vector<Owner>> FakeBlobStore::Owners() {
+absl::StatusOr<std::vector<Owner>> FakeBlobStore::Owners(const Owner& after, size_t limit) {
   absl::MutexLock lock(&mutex_);
   std::vector<Owner> owners;
   for (const auto& [name, blob] : blobs_) {
     const auto& [tenant, candidate_key] = name.first;
-    if (owners.empty() || owners.back().tenant != tenant || owners.back().candidate_key != candidate_key) {
-      owners.push_back({tenant, candidate_key});
-    }
+    if (name.first <= std::pair(after.tenant, after.candidate_key)) continue;
+    if (!owners.empty() && owners.back().tenant == tenant && owners.back().candidate_key == candidate_key) continue;
+    if (owners.size() == limit) break;
+    owners.push_back({tenant, candidate_key});
   }
   return owners;
 }
