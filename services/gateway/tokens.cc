@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/gateway/tokens.h"
 
+#include <openssl/crypto.h>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -29,9 +31,7 @@ absl::StatusOr<std::string> Open(const Pseudonyms& tenant, absl::string_view nam
   }
   std::string payload = bytes.substr(kMacBytes);
   const std::string expected = tenant.Mac(purpose, payload);
-  unsigned char difference = 0;
-  for (size_t i = 0; i < kMacBytes; ++i) difference |= static_cast<unsigned char>(bytes[i] ^ expected[i]);
-  if (difference != 0) return BadToken(name);
+  if (CRYPTO_memcmp(bytes.data(), expected.data(), kMacBytes) != 0) return BadToken(name);
   return payload;
 }
 

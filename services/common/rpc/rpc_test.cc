@@ -28,7 +28,6 @@
 #include "services/common/rpc/json.h"
 #include "services/common/rpc/retry.h"
 #include "services/common/rpc/status.h"
-#include "services/common/rpc/token.h"
 
 namespace assay::rpc {
 namespace {
@@ -171,33 +170,6 @@ TEST_F(TokenFile, IsRefusedWhenItIsWrong) {
   AuthorizerOptions options;
   options.token_file = dir_ / "missing";
   EXPECT_THAT(Authorizer::Create(options), StatusIs(absl::StatusCode::kNotFound));
-}
-
-TEST(TokenSealer, OpensOnlyWhatItSealedForTheSameUse) {
-  const TokenSealer sealer(std::string(32, 'k'));
-  const std::string token = sealer.Seal("page", "acme", "cursor");
-  EXPECT_THAT(sealer.Open("page", "acme", token), testing::IsOkAndHolds("cursor"));
-  EXPECT_FALSE(sealer.Open("page", "other", token).ok());
-  EXPECT_FALSE(sealer.Open("resume", "acme", token).ok());
-  EXPECT_FALSE(sealer.Open("pageacme", "", token).ok());
-  EXPECT_FALSE(TokenSealer(std::string(32, 'j')).Open("page", "acme", token).ok());
-  for (const std::string& bad : {std::string(), std::string("%"), std::string(5000, 'A'), token.substr(0, 10)}) {
-    EXPECT_THAT(sealer.Open("page", "acme", bad), StatusIs(absl::StatusCode::kInvalidArgument));
-  }
-  for (size_t i = 0; i + 1 < token.size(); ++i) {
-    std::string changed = token;
-    changed[i] = changed[i] == 'A' ? 'B' : 'A';
-    EXPECT_FALSE(sealer.Open("page", "acme", changed).ok()) << i;
-  }
-}
-
-TEST(TokenSealer, CarriesAReadPosition) {
-  const TokenSealer sealer(std::string(32, 'k'));
-  const ReadPosition position{3, int64_t{1} << 40, "log identity"};
-  const std::string token = SealReadToken(sealer, "acme", position);
-  EXPECT_THAT(OpenReadToken(sealer, "acme", token), testing::IsOkAndHolds(position));
-  EXPECT_FALSE(OpenReadToken(sealer, "acme", sealer.Seal("read", "acme", "1 x y")).ok());
-  EXPECT_FALSE(OpenReadToken(sealer, "other", token).ok());
 }
 
 TEST(Json, PrintsFieldNamesZeroValuesAndMapsInOrder) {
