@@ -153,8 +153,12 @@ grpc::ServerUnaryReactor* FrameworkRpc::ValidateFramework(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* ServerRpc::GetServerInfo(grpc::CallbackServerContext* context,
                                                    const v1::GetServerInfoRequest* request, v1::ServerInfo* response) {
   return rpc::Unary(environment_, "/assay.v1.ServerService/GetServerInfo", context, request, response,
-                    [this](const rpc::Call&, const v1::GetServerInfoRequest&) -> absl::StatusOr<v1::ServerInfo> {
-                      return backend_.server_info();
+                    [this](const rpc::Call& call, const v1::GetServerInfoRequest&) -> absl::StatusOr<v1::ServerInfo> {
+                      v1::ServerInfo info = backend_.server_info();
+                      if (call.identity.tenant == rpc::kLocalTenant) return info;
+                      info.clear_data_directory();
+                      for (v1::ServerInfo::Plugin& plugin : *info.mutable_plugins()) plugin.clear_path();
+                      return info;
                     });
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <utility>
@@ -83,6 +84,7 @@ struct Server::Parts {
   std::string socket;
   // Evaluator → digest of the plugin that offers it. Constant once the evaluator is open.
   std::map<std::string, std::string> plugins;
+  std::string plugin_folder;
   bool stopped = false;
 
   bool read_only() const { return config.read_only(); }
@@ -147,6 +149,7 @@ absl::Status Server::Parts::OpenEvaluator() {
     ASSAY_ASSIGN_OR_RETURN(const std::string executables, ExecutableDirectory());
     options.plugin_folder = absl::StrCat(executables, "/../plugins");
   }
+  plugin_folder = std::filesystem::weakly_canonical(options.plugin_folder);
   options.cache_folder = folder->Path("cache");
   ASSAY_RETURN_IF_ERROR(MakeDirectories(options.cache_folder));
   ASSAY_ASSIGN_OR_RETURN(evaluator, evaluator::Server::Create(std::move(options), {.journal = *log,
@@ -212,7 +215,9 @@ gateway::Backend Server::Parts::MakeBackend() {
         ASSAY_RETURN_IF_ERROR(disk->HasRoom());
         return blobs->HasRoom(tenant);
       },
-      .server_info = [this] { return DescribeServer(config, *aggregator, launcher.get(), evaluator.get()); },
+      .server_info = [this] {
+        return DescribeServer(config, *aggregator, plugin_folder, launcher.get(), evaluator.get());
+      },
       .max_artifact_bytes = Or<uint64_t>(config.limits().artifact_bytes(), 256 << 20),
       .max_artifact_bytes_of_tenant = gateway::ArtifactLimitsOfTenants(config.limits()),
       .log_identity = log == nullptr ? "" : log->identity(),

@@ -71,6 +71,7 @@ void AddAccounting(const aggregator::Server& aggregator, v1::ServerInfo& info) {
 }  // namespace
 
 v1::ServerInfo DescribeServer(const config::v1::Standalone& config, const aggregator::Server& aggregator,
+                              const std::string& plugin_folder,
                               const sandbox::Launcher* launcher, const evaluator::Server* evaluator) {
   v1::ServerInfo info;
   info.set_version(ASSAY_VERSION);
@@ -84,7 +85,7 @@ v1::ServerInfo DescribeServer(const config::v1::Standalone& config, const aggreg
         shown.set_evaluator(offered.id());
         shown.set_digest(plugin.digest);
         shown.set_version(plugin.manifest.version());
-        shown.set_path(config.plugin_directory());
+        shown.set_path(plugin_folder);
       }
     }
   }

@@ -12,6 +12,7 @@ namespace assay::standalone {
 // What the server says of itself and of its machine. `launcher` and
 // `evaluator` are null when it is read-only.
 v1::ServerInfo DescribeServer(const config::v1::Standalone& config, const aggregator::Server& aggregator,
+                              const std::string& plugin_folder,
                               const sandbox::Launcher* launcher, const evaluator::Server* evaluator);
 
 }  // namespace assay::standalone

@@ -62,7 +62,9 @@ absl::StatusOr<int> Examine(const Globals& globals) {
     ASSAY_RETURN_IF_ERROR(PrintJson(info));
     return limited ? kAnswerIsNo : kDone;
   }
-  std::cout << "assay " << info.version() << ", data in " << info.data_directory() << "\n\n";
+  std::cout << "assay " << info.version();
+  if (!info.data_directory().empty()) std::cout << ", data in " << info.data_directory();
+  std::cout << "\n\n";
   for (const auto& plugin : info.plugins()) {
     std::cout << absl::StrFormat("  plugin %-14s %s  %s\n", plugin.evaluator(), plugin.version(), plugin.digest());
   }

@@ -33,7 +33,7 @@ bool IsLoopback(absl::string_view peer) {
 // In-process channels are this very process.
 bool IsUnixSocket(absl::string_view peer) { return absl::StartsWith(peer, "unix:") || peer == "inproc"; }
 
-Identity Local() { return {"local", "local", "local", Role::kWriter}; }
+Identity Local() { return {kLocalTenant, "local", "local", Role::kWriter}; }
 
 }  // namespace
 

@@ -15,6 +15,9 @@ namespace assay::rpc {
 
 enum class Role { kReader, kWriter };
 
+// Whoever reaches the server without a token: the owner of its folders.
+inline constexpr char kLocalTenant[] = "local";
+
 // Who calls. It comes from the credential alone; a tenant named in a request must equal it.
 struct Identity {
   std::string tenant;
