@@ -32,6 +32,7 @@ absl::Status ShardStep::OnErasure() {
   // Old steps go first: the steps that say "erased" stay.
   ASSAY_RETURN_IF_ERROR(EraseChanges());
   for (const SubmissionRow& row : submissions) ASSAY_RETURN_IF_ERROR(EraseSubmission(row));
+  if (HasRules(2)) ASSAY_RETURN_IF_ERROR(TellReadinessIsGone());
   for (absl::string_view table : {kEvaluationTable, kResultTable, kAssessmentTable, kReadinessTable}) {
     ASSAY_RETURN_IF_ERROR(ErasePrefix(table, prefix));
   }
@@ -46,6 +47,23 @@ absl::Status ShardStep::OnErasure() {
   *blobs.mutable_erase_blobs()->mutable_before() = envelope_.event_time();
   AppendMessage(blobs);
   return absl::OkStatus();
+}
+
+absl::Status ShardStep::TellReadinessIsGone() {
+  const std::string prefix = Key(tenant_, candidate_) + "/";
+  std::string from;
+  for (;;) {
+    constexpr size_t kPage = 256;
+    ASSAY_ASSIGN_OR_RETURN(std::vector<store::Row> page, rows_.Scan(kReadinessTable, prefix, from, kPage));
+    for (const store::Row& row : page) {
+      storage::v1::ChangeRow step;
+      step.set_assessment_key(row.key.substr(prefix.size()));
+      step.set_change("erased");
+      AppendChange(std::move(step));
+    }
+    if (page.size() < kPage) return absl::OkStatus();
+    from = page.back().key + '\0';
+  }
 }
 
 absl::Status ShardStep::EraseSubmission(const SubmissionRow& row) {

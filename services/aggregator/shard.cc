@@ -322,11 +322,16 @@ absl::StatusOr<bool> ShardStep::IsRepeated() {
   const std::string key = Key(tenant_, candidate_, envelope_.event_id());
   ASSAY_ASSIGN_OR_RETURN(const std::optional<std::string> known, rows_.Get(kRequestTable, key));
   if (known) return true;
+  rows_.Put(kRequestTable, key, NewRequestRow());
+  return false;
+}
+
+storage::v1::RequestRow ShardStep::NewRequestRow() const {
   storage::v1::RequestRow row;
+  if (HasRules(2)) row.set_request_digest(envelope_.request_digest());
   row.set_offset(offset_);
   *row.mutable_time() = envelope_.event_time();
-  rows_.Put(kRequestTable, key, row);
-  return false;
+  return row;
 }
 
 void ShardStep::Illegal() {

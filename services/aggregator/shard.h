@@ -17,7 +17,8 @@ namespace assay::aggregator {
 // Version of the rules below. A state written by a greater one is refused; records that stand before the StateVersion
 // of a greater one are applied by the rules of their time. What each version changed:
 // 2: a cancel names its evaluations; tenants have accounts, quotas and queues of their own in the outbox; requests of
-//    submissions are forgotten after 30 days.
+//    submissions are forgotten after 30 days; a request_id is honoured by every change, with its content; why a
+//    submission was withdrawn is kept with what is personal; an erasure is told to those who watch readiness.
 inline constexpr uint32_t kStateVersion = 2;
 inline constexpr uint32_t kTenantsVersion = 2;
 // How long a request is remembered with its content.

@@ -31,6 +31,8 @@ constexpr uint32_t kMaxPage = 500;
 constexpr uint32_t kEvidencePage = 100;
 // How many rows a filtered list looks at before it answers with what it has.
 constexpr size_t kMaxLooked = 5000;
+// Submissions of an assessment that one report tells of.
+constexpr size_t kMaxReported = 5000;
 constexpr uint64_t kMaxDocumentBytes = 4 << 20;
 
 absl::Status NoSubmission(absl::string_view id) { return absl::NotFoundError(absl::StrCat("submission ", id, " not found")); }
@@ -50,6 +52,15 @@ std::string StartAfter(const std::string& prefix, const ListPosition& position, 
   const absl::Time time = absl::FromUnixMicros(position.time_micros());
   if (shard > position.shard()) return prefix + AgeSuffix(time, INT64_MAX);
   return prefix + AgeSuffix(time, shard == position.shard() ? position.offset() : 0) + '\0';
+}
+
+ListPosition PositionOf(const store::Row& index, uint32_t shard) {
+  const Age age = ParseAgeSuffix(index.key);
+  ListPosition position;
+  position.set_time_micros(age.time_micros);
+  position.set_shard(shard);
+  position.set_offset(age.offset);
+  return position;
 }
 
 // Whether the result names the digest: then `found` says what it is and where.
@@ -117,6 +128,8 @@ absl::StatusOr<shard::v1::FindRequestResponse> ShardReads::FindRequest(
   *response.mutable_time() = row->time();
   response.set_request_digest(row->request_digest());
   response.set_offset(row->offset());
+  response.set_submission_id(row->submission_id());
+  *response.mutable_evaluation_ids() = row->evaluation_ids();
   return response;
 }
 
@@ -155,10 +168,16 @@ absl::StatusOr<shard::v1::ListSubmissionsResponse> ShardReads::ListSubmissions(
   const uint32_t limit = std::min(request.limit(), kMaxPage);
   std::string from = request.has_after() ? StartAfter(prefix, request.after(), shard_) : "";
   shard::v1::ListSubmissionsResponse response;
-  for (size_t looked = 0; looked < kMaxLooked;) {
+  for (size_t looked = 0;;) {
     constexpr size_t kPage = 100;
     ASSAY_ASSIGN_OR_RETURN(std::vector<store::Row> page, rows_.Scan(kIndexTable, prefix, from, kPage));
     for (const store::Row& index : page) {
+      if (static_cast<uint32_t>(response.entries_size()) >= limit || looked >= kMaxLooked) {
+        response.set_more(true);
+        return response;
+      }
+      ++looked;
+      *response.mutable_next() = PositionOf(index, shard_);
       const std::string key = whole_tenant ? absl::StrCat(scope.tenant(), "/", index.value)
                                            : Key(scope.tenant(), scope.candidate_key(), index.value);
       ASSAY_ASSIGN_OR_RETURN(std::optional<SubmissionRow> row, rows_.Find<SubmissionRow>(kSubmissionTable, key));
@@ -167,16 +186,12 @@ absl::StatusOr<shard::v1::ListSubmissionsResponse> ShardReads::ListSubmissions(
       if (request.kind() != v1::Submission::KIND_UNSPECIFIED && row->accepted().kind() != request.kind()) continue;
       auto& entry = *response.add_entries();
       ASSAY_ASSIGN_OR_RETURN(*entry.mutable_submission(), LoadView(*row));
-      const Age age = ParseAgeSuffix(index.key);
-      entry.mutable_position()->set_time_micros(age.time_micros);
-      entry.mutable_position()->set_shard(shard_);
-      entry.mutable_position()->set_offset(age.offset);
-      if (static_cast<uint32_t>(response.entries_size()) >= limit) return response;
+      *entry.mutable_position() = response.next();
     }
     if (page.size() < kPage) break;
-    looked += page.size();
     from = page.back().key + '\0';
   }
+  response.clear_next();
   return response;
 }
 
@@ -228,6 +243,27 @@ absl::StatusOr<std::string> ShardReads::GetReadiness(const shard::v1::GetReadine
   return std::move(*row->mutable_record());
 }
 
+absl::StatusOr<std::vector<v1::Submission>> ShardReads::AllSubmissions(const Scope& scope) const {
+  shard::v1::ListSubmissionsRequest list;
+  *list.mutable_scope() = scope;
+  list.set_limit(kMaxPage);
+  std::vector<v1::Submission> submissions;
+  for (;;) {
+    ASSAY_ASSIGN_OR_RETURN(shard::v1::ListSubmissionsResponse page, ListSubmissions(list));
+    for (auto& entry : *page.mutable_entries()) {
+      if (entry.submission().state() == v1::Submission::ERASED) continue;
+      submissions.push_back(std::move(*entry.mutable_submission()));
+    }
+    if (submissions.size() > kMaxReported) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("assessment: it has more than ", kMaxReported,
+                       " submissions, more than a report tells of; read them in pages with ListSubmissions"));
+    }
+    if (!page.more()) return submissions;
+    *list.mutable_after() = page.next();
+  }
+}
+
 absl::StatusOr<v1::EvaluationReport> ShardReads::GetReport(const shard::v1::GetReportRequest& request) const {
   const Scope& scope = request.scope();
   ASSAY_ASSIGN_OR_RETURN(const AssessmentRow assessment, FindAssessment(scope));
@@ -237,22 +273,14 @@ absl::StatusOr<v1::EvaluationReport> ShardReads::GetReport(const shard::v1::GetR
   if (!stored) return absl::NotFoundError("nothing was submitted for this candidate and assessment");
   v1::ReadinessRecord record = std::move(*stored->mutable_record());
   AddNames(assessment, record);
-  shard::v1::ListSubmissionsRequest list;
-  *list.mutable_scope() = scope;
-  list.set_limit(kMaxPage);
-  ASSAY_ASSIGN_OR_RETURN(shard::v1::ListSubmissionsResponse submissions, ListSubmissions(list));
-
   ReportInputs inputs;
+  ASSAY_ASSIGN_OR_RETURN(inputs.submissions, AllSubmissions(scope));
   inputs.candidate = record.candidate();
   inputs.assessment = record.assessment();
   inputs.framework = assessment.framework();
   inputs.framework_digest = assessment.framework_digest();
   inputs.owner = {scope.tenant(), scope.candidate_key()};
   inputs.readiness = std::move(*record.mutable_readiness());
-  for (auto& entry : *submissions.mutable_entries()) {
-    if (entry.submission().state() == v1::Submission::ERASED) continue;
-    inputs.submissions.push_back(std::move(*entry.mutable_submission()));
-  }
   ASSAY_ASSIGN_OR_RETURN(inputs.evidence, CollectEvidence(rows_, scope.tenant(), scope.candidate_key(),
                                                           scope.assessment_key(), assessment));
   return BuildReport(inputs, request.for_candidate(), request.full(), blobs_, domain_);
@@ -278,7 +306,6 @@ absl::StatusOr<shard::v1::FindEvidenceResponse> ShardReads::FindEvidence(
   for (bool last = false; !last;) {
     ASSAY_ASSIGN_OR_RETURN(const shard::v1::ListSubmissionsResponse page, ListSubmissions(list));
     for (const auto& entry : page.entries()) {
-      *list.mutable_after() = entry.position();
       for (const v1::Evaluation& evaluation : entry.submission().evaluations()) {
         if (evaluation.result_digest().empty() || !seen.insert(evaluation.result_digest()).second) continue;
         const absl::StatusOr<Result> result = ReadResult(evaluation.result_digest(), owner, blobs_);
@@ -286,7 +313,8 @@ absl::StatusOr<shard::v1::FindEvidenceResponse> ShardReads::FindEvidence(
       }
     }
     // Whatever is a blob is known to be there; the newest submissions say what it is.
-    last = blob.ok() || page.entries_size() < static_cast<int>(kEvidencePage);
+    last = blob.ok() || !page.more();
+    *list.mutable_after() = page.next();
   }
   if (!blob.ok()) return unknown;
   return found;
@@ -301,6 +329,8 @@ absl::StatusOr<shard::v1::ListDecisionsResponse> ShardReads::ListDecisions(
   list.set_kind(v1::Submission::DECISION);
   ASSAY_ASSIGN_OR_RETURN(shard::v1::ListSubmissionsResponse submissions, ListSubmissions(list));
   shard::v1::ListDecisionsResponse response;
+  response.set_more(submissions.more());
+  if (submissions.has_next()) *response.mutable_next() = submissions.next();
   for (const auto& entry : submissions.entries()) {
     const v1::Submission& submission = entry.submission();
     if (submission.state() == v1::Submission::ERASED || submission.state() == v1::Submission::REJECTED_QUOTA) continue;
@@ -370,6 +400,7 @@ absl::StatusOr<shard::v1::ReadChangesResponse> ShardReads::ReadChanges(
     *change.mutable_time() = row.time();
     change.set_change(row.change());
     if (request.readiness()) {
+      if (row.change() == "erased") continue;
       ASSAY_RETURN_IF_ERROR(FillReadiness(row, *change.mutable_readiness()));
       continue;
     }

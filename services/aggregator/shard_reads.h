@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "assay/shard/v1/shard.pb.h"
@@ -40,6 +41,8 @@ class ShardReads {
 
  private:
   absl::StatusOr<v1::Submission> LoadView(const storage::v1::SubmissionRow& row) const;
+  // Those of the scope that were not erased. FAILED_PRECONDITION: more than a report tells of.
+  absl::StatusOr<std::vector<v1::Submission>> AllSubmissions(const shard::v1::Scope& scope) const;
   absl::StatusOr<storage::v1::AssessmentRow> FindAssessment(const shard::v1::Scope& scope) const;
   // Fills in the blobs of the task that speaks.
   absl::Status AddTask(const shard::v1::Scope& scope, shard::v1::AssessmentEntry& entry) const;

@@ -88,6 +88,7 @@ class ShardStep {
   // Erasure: erasure_step.cc.
   absl::Status OnErasure();
   absl::Status EraseSubmission(const SubmissionRow& row);
+  absl::Status TellReadinessIsGone();
   absl::Status ErasePrefix(absl::string_view table, absl::string_view prefix);
   absl::Status EraseChanges();
 
@@ -129,6 +130,7 @@ class ShardStep {
   void Illegal();
   // Whether an event of this id was applied before; remembers it. For requests that a client may send again.
   absl::StatusOr<bool> IsRepeated();
+  storage::v1::RequestRow NewRequestRow() const;
 
   const ShardContext& context_;
   const event::v1::Envelope& envelope_;

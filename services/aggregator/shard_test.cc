@@ -315,6 +315,27 @@ TEST_F(ShardTest, ACancelNamesNothingOfTheRerunThatFollowsIt) {
   EXPECT_EQ(shard_.Submission("s1").state(), Submission::COMPLETED);
 }
 
+TEST_F(ShardTest, ACancelThatIsSentAgainLateEndsNothingOfTheRerun) {
+  shard_.Accept("s1", Submission::SCORECARD);
+  event::v1::Envelope cancel = shard_.Event();
+  cancel.mutable_cancel_requested()->set_submission_id("s1");
+  shard_.Feed(cancel);
+  event::v1::Envelope rerun = shard_.Event();
+  rerun.mutable_rerun_requested()->set_submission_id("s1");
+  shard_.Feed(rerun);
+  shard_.Feed(cancel);
+  EXPECT_EQ(shard_.Submission("s1").state(), Submission::QUEUED);
+}
+
+TEST_F(ShardTest, OneRequestMakesOneAssessment) {
+  event::v1::Envelope create = shard_.Event();
+  create.mutable_assessment_created()->set_framework_digest(testing::kFrameworkDigest);
+  shard_.Feed(create);
+  create.set_assessment_key("another-key");
+  shard_.Feed(create);
+  EXPECT_THAT(shard_.Table(kAssessmentTable), SizeIs(1));
+}
+
 TEST_F(ShardTest, CancellingTellsAWorkerThatWasGivenUpToo) {
   shard_.Accept("s1", Submission::SCORECARD);
   shard_.Start(*shard_.WorkOf("s1", "rubric"));

@@ -222,6 +222,11 @@ absl::Status ShardStep::OnCancel(const event::v1::CancelRequested& request) {
     Illegal();
     return absl::OkStatus();
   }
+  if (HasRules(2)) {
+    // One that comes late must not end what a rerun has begun since.
+    ASSAY_ASSIGN_OR_RETURN(const bool repeated, IsRepeated());
+    if (repeated) return absl::OkStatus();
+  }
   bool ended_one = false;
   std::vector<std::string> running;
   for (auto& [id, evaluation] : subject->evaluations) {
@@ -244,10 +249,18 @@ absl::Status ShardStep::OnWithdraw(const event::v1::WithdrawRequested& request) 
     Illegal();
     return absl::OkStatus();
   }
+  if (HasRules(2)) {
+    ASSAY_ASSIGN_OR_RETURN(const bool repeated, IsRepeated());
+    if (repeated) return absl::OkStatus();
+  }
   if (subject->submission.withdrawn()) return absl::OkStatus();
   subject->submission.set_withdrawn(true);
-  event::v1::PersonalFacts facts;
-  if (facts.ParseFromString(envelope_.personal())) subject->submission.set_reason(facts.reason());
+  if (HasRules(2)) {
+    subject->submission.set_withdrawal_personal(envelope_.personal());
+  } else {
+    event::v1::PersonalFacts facts;
+    if (facts.ParseFromString(envelope_.personal())) subject->submission.set_reason(facts.reason());
+  }
   Store(*subject, "withdrawn");
   ASSAY_RETURN_IF_ERROR(ChooseSpeaker(subject->submission));
   return RecomputeReadiness(subject->submission.assessment_key());
@@ -274,16 +287,18 @@ absl::Status ShardStep::OnRerun(const event::v1::RerunRequested& request) {
     const auto [known, is_new] = newest.try_emplace(row.evaluator(), row);
     if (!is_new && known->second.generation() < row.generation()) known->second = row;
   }
-  bool added = false;
+  storage::v1::RequestRow made = NewRequestRow();
+  made.set_submission_id(request.submission_id());
   for (const auto& [evaluator, row] : newest) {
     if (!request.evaluators().empty() && !Contains(request.evaluators(), evaluator)) continue;
     if (!HasEnded(row.state()) && row.state() != Evaluation::PARKED) continue;
     const auto plugin = request.plugins().find(evaluator);
     AddEvaluation(*subject, evaluator, {row.needs().begin(), row.needs().end()}, row.lane(),
                   plugin == request.plugins().end() ? row.plugin_digest() : plugin->second, row.generation() + 1);
-    added = true;
+    made.add_evaluation_ids(*subject->submission.evaluation_ids().rbegin());
   }
-  if (!added) return absl::OkStatus();
+  if (HasRules(2)) rows_.Put(kRequestTable, Key(tenant_, candidate_, envelope_.event_id()), made);
+  if (made.evaluation_ids().empty()) return absl::OkStatus();
   subject->submission.set_cancel_requested(false);
   Advance(*subject);
   Store(*subject, "runs again");
@@ -292,6 +307,10 @@ absl::Status ShardStep::OnRerun(const event::v1::RerunRequested& request) {
 }
 
 absl::Status ShardStep::OnAssessmentCreated(const event::v1::AssessmentCreated& created) {
+  if (HasRules(2)) {
+    ASSAY_ASSIGN_OR_RETURN(const bool repeated, IsRepeated());
+    if (repeated) return absl::OkStatus();
+  }
   const std::string key = Key(tenant_, candidate_, envelope_.assessment_key());
   ASSAY_ASSIGN_OR_RETURN(std::optional<storage::v1::AssessmentRow> row,
                          rows_.Find<storage::v1::AssessmentRow>(kAssessmentTable, key));

@@ -50,6 +50,10 @@ void AddPersonal(const storage::v1::SubmissionRow& row, v1::Submission& submissi
   submission.set_assessment(facts.assessment());
   submission.set_source(facts.source());
   submission.set_origin(facts.origin());
+  *submission.mutable_labels() = facts.labels();
+  event::v1::PersonalFacts withdrawal;
+  if (!withdrawal.ParseFromString(row.withdrawal_personal()) || withdrawal.reason().empty()) return;
+  submission.set_reason(withdrawal.reason());
 }
 
 shard::v1::AssessmentEntry AssessmentViewOf(const storage::v1::AssessmentRow& row, absl::string_view assessment_key) {

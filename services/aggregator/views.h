@@ -16,7 +16,7 @@ v1::Evaluation ViewOf(const storage::v1::EvaluationRow& row);
 // Without what is personal.
 v1::Submission ClearViewOf(const storage::v1::SubmissionRow& row,
                            const std::vector<const storage::v1::EvaluationRow*>& evaluations);
-// Adds the names kept in `row.personal`, if they are still there.
+// Adds what people said and are called, if it is still there: names, labels, why it was withdrawn.
 void AddPersonal(const storage::v1::SubmissionRow& row, v1::Submission& submission);
 
 shard::v1::AssessmentEntry AssessmentViewOf(const storage::v1::AssessmentRow& row, absl::string_view assessment_key);

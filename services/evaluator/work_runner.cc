@@ -109,7 +109,8 @@ Finished WorkRunner::Run(const event::v1::Work& work, const plugin_host::Cancell
   Finished finished =
       cancellation.cancelled() ? Ended(Finished::CANCELLED, "cancelled as asked") : Evaluate(work, cancellation);
   if (finished.wall_seconds() == 0) finished.set_wall_seconds(absl::ToDoubleSeconds(parts_.clock.TimeNow() - start));
-  LogInfo("evaluation finished", {{"evaluation", work.evaluation_id()},
+  LogInfo("evaluation finished", {{"submission", work.submission_id()},
+                                  {"evaluation", work.evaluation_id()},
                                   {"attempt", absl::StrCat(work.attempt())},
                                   {"evaluator", work.evaluator()},
                                   {"outcome", Finished::Outcome_Name(finished.outcome())}});

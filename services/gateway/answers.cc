@@ -2,7 +2,6 @@
 #include "services/gateway/answers.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/blob/result_document.h"
+#include "services/gateway/list_merge.h"
 #include "services/gateway/validation.h"
 
 namespace assay::gateway {
@@ -25,11 +25,6 @@ ShardCall OneOfMany(const Backend& backend, const ShardCall& call) {
 
 absl::string_view OrMain(const std::string& assessment) {
   return assessment.empty() ? absl::string_view(kDefaultAssessment) : absl::string_view(assessment);
-}
-
-// What the entries of all shards are merged by: newest first; see StartAfter in the aggregator.
-bool ComesBefore(const shard::v1::ListPosition& a, const shard::v1::ListPosition& b) {
-  return std::tuple(-a.time_micros(), a.shard(), -a.offset()) < std::tuple(-b.time_micros(), b.shard(), -b.offset());
 }
 
 // `message` has counts of areas, competencies and behaviours.
@@ -85,12 +80,12 @@ absl::StatusOr<v1::ListSubmissionsResponse> Answers::ListSubmissions(const rpc::
   const int page_size = PageSizeOf(request.page_size());
 
   shard::v1::ListSubmissionsRequest list;
-  list.set_limit(static_cast<uint32_t>(page_size) + 1);
+  list.set_limit(static_cast<uint32_t>(page_size));
   if (!request.page_token().empty()) {
     ASSAY_ASSIGN_OR_RETURN(*list.mutable_after(), DecodePageToken(*subject.names, query, request.page_token()));
   }
   v1::ListSubmissionsResponse response;
-  std::vector<shard::v1::ListSubmissionsResponse::Entry> entries;
+  std::vector<shard::v1::ListSubmissionsResponse> answers;
   const ShardCall all = WithinReadWait(backend_, call);
   const uint32_t first = whole_tenant ? 0 : home;
   const uint32_t last = whole_tenant ? backend_.shards.count() - 1 : home;
@@ -104,17 +99,11 @@ absl::StatusOr<v1::ListSubmissionsResponse> Answers::ListSubmissions(const rpc::
       response.add_missing_shards(shard);
       continue;
     }
-    for (auto& entry : *page->mutable_entries()) entries.push_back(std::move(entry));
+    answers.push_back(*std::move(page));
   }
-  std::sort(entries.begin(), entries.end(),
-            [](const auto& a, const auto& b) { return ComesBefore(a.position(), b.position()); });
-  for (size_t i = 0; i < entries.size() && i < static_cast<size_t>(page_size); ++i) {
-    *response.add_submissions() = std::move(*entries[i].mutable_submission());
-  }
-  if (entries.size() > static_cast<size_t>(page_size)) {
-    response.set_next_page_token(
-        EncodePageToken(*subject.names, query, entries[static_cast<size_t>(page_size) - 1].position()));
-  }
+  MergedPage merged = MergePages(std::move(answers), static_cast<size_t>(page_size));
+  for (auto& entry : merged.entries) *response.add_submissions() = std::move(*entry.mutable_submission());
+  if (merged.next) response.set_next_page_token(EncodePageToken(*subject.names, query, *merged.next));
   return response;
 }
 
@@ -241,9 +230,7 @@ absl::StatusOr<v1::ListDecisionsResponse> Answers::ListDecisions(const rpc::Iden
                          backend_.shards.ListDecisions(subject.shard, list, WithinReadWait(backend_, call)));
   v1::ListDecisionsResponse response;
   for (auto& entry : *page.mutable_entries()) *response.add_decisions() = std::move(*entry.mutable_decision());
-  if (page.entries_size() == page_size) {
-    response.set_next_page_token(EncodePageToken(*subject.names, query, page.entries(page_size - 1).position()));
-  }
+  if (page.more()) response.set_next_page_token(EncodePageToken(*subject.names, query, page.next()));
   return response;
 }
 

@@ -53,6 +53,7 @@ ContentFacts FactsOf(const NewSubmission& submission) {
     case NewSubmission::kRepository:
       facts.kind = Submission::REPOSITORY;
       facts.field = "repository";
+      facts.source = submission.source();
       break;
     case NewSubmission::kScorecard:
       facts.kind = Submission::SCORECARD;
@@ -66,6 +67,7 @@ ContentFacts FactsOf(const NewSubmission& submission) {
       facts.kind = Submission::PORTFOLIO;
       facts.field = "portfolio";
       AddHeader(submission.portfolio(), facts);
+      facts.source = submission.source();
       break;
     case NewSubmission::kOutcome:
       facts.kind = Submission::OUTCOME;

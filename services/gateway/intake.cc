@@ -2,6 +2,7 @@
 #include "services/gateway/intake.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,12 @@ std::string AssessmentOf(const v1::NewSubmission& submission) {
   if (!submission.assessment().empty()) return submission.assessment();
   const std::string named = FactsOf(submission).assessment;
   return named.empty() ? kDefaultAssessment : named;
+}
+
+void Refuse(const absl::Status& why, v1::BatchCreateSubmissionsResponse::Result& result) {
+  result.set_code(static_cast<int32_t>(why.code()));
+  result.set_message(std::string(why.message()));
+  *result.mutable_status() = rpc::ToRpcStatus(why);
 }
 
 }  // namespace
@@ -199,13 +206,13 @@ absl::StatusOr<bool> Intake::FindRepeated(const Subject& subject, absl::Time dea
   return true;
 }
 
-absl::StatusOr<Intake::Prepared> Intake::Prepare(const rpc::Identity& caller, const v1::CreateSubmissionRequest& request,
+absl::StatusOr<Intake::Prepared> Intake::Prepare(const rpc::Call& call, const v1::CreateSubmissionRequest& request,
                                                  absl::Time deadline) const {
   ASSAY_RETURN_IF_ERROR(Validate(request));
   const v1::NewSubmission& submission = request.submission();
   const std::string assessment = AssessmentOf(submission);
   ASSAY_ASSIGN_OR_RETURN(const Subject subject,
-                         SubjectOf(backend_, caller.tenant, submission.candidate(), assessment));
+                         SubjectOf(backend_, call.identity.tenant, submission.candidate(), assessment));
   const Pseudonyms& names = *subject.names;
   const ContentFacts facts = FactsOf(submission);
 
@@ -213,7 +220,7 @@ absl::StatusOr<Intake::Prepared> Intake::Prepare(const rpc::Identity& caller, co
   prepared.names = subject.names;
   event::v1::Envelope& envelope = prepared.envelope;
   SubmissionAccepted& accepted = *envelope.mutable_submission_accepted();
-  accepted.set_submission_id(names.SubmissionId(caller.client, submission.candidate(), request.request_id()));
+  accepted.set_submission_id(names.SubmissionId(call.identity.client, submission.candidate(), request.request_id()));
   ASSAY_ASSIGN_OR_RETURN(const std::string content, rpc::ToCanonicalJson(submission));
   accepted.set_request_digest(names.RequestDigest(content));
   ASSAY_ASSIGN_OR_RETURN(prepared.is_repeated, FindRepeated(subject, deadline, prepared));
@@ -240,7 +247,8 @@ absl::StatusOr<Intake::Prepared> Intake::Prepare(const rpc::Identity& caller, co
   ASSAY_RETURN_IF_ERROR(AddContent(submission, place, accepted));
 
   envelope.set_event_id(accepted.submission_id());
-  envelope.set_tenant(caller.tenant);
+  envelope.set_tenant(call.identity.tenant);
+  envelope.set_trace_id(call.trace_id);
   envelope.set_candidate_key(subject.candidate_key);
   envelope.set_assessment_key(subject.scope.assessment_key());
   event::v1::PersonalFacts personal;
@@ -260,6 +268,7 @@ absl::StatusOr<Intake::Prepared> Intake::Prepare(const rpc::Identity& caller, co
   answer.set_assessment(assessment);
   answer.set_source(facts.source);
   answer.set_origin(submission.origin());
+  *answer.mutable_labels() = submission.labels();
   if (submission.has_repository()) answer.set_artifact_digest(accepted.blob_digest());
   *answer.mutable_skipped_evaluators() = submission.skip_evaluators();
   return prepared;
@@ -270,37 +279,51 @@ v1::CreateSubmissionResponse Intake::Answer(Prepared prepared, const ReadToken& 
   return std::move(prepared.response);
 }
 
-absl::StatusOr<v1::CreateSubmissionResponse> Intake::Accept(const rpc::Identity& caller,
+absl::StatusOr<v1::CreateSubmissionResponse> Intake::Accept(const rpc::Call& call,
                                                             const v1::CreateSubmissionRequest& request,
                                                             absl::Time deadline) const {
-  ASSAY_RETURN_IF_ERROR(CheckCanAccept(caller, 1));
-  ASSAY_ASSIGN_OR_RETURN(Prepared prepared, Prepare(caller, request, deadline));
+  ASSAY_RETURN_IF_ERROR(CheckCanAccept(call.identity, 1));
+  ASSAY_ASSIGN_OR_RETURN(Prepared prepared, Prepare(call, request, deadline));
   if (prepared.is_repeated) return std::move(prepared.response);
   ASSAY_ASSIGN_OR_RETURN(const ReadToken token, backend_.journal->Write(prepared.envelope, deadline));
   return Answer(std::move(prepared), token);
 }
 
-absl::StatusOr<v1::BatchCreateSubmissionsResponse> Intake::AcceptBatch(const rpc::Identity& caller,
+absl::StatusOr<v1::BatchCreateSubmissionsResponse> Intake::AcceptBatch(const rpc::Call& call,
                                                                        const v1::BatchCreateSubmissionsRequest& request,
                                                                        absl::Time deadline) const {
-  ASSAY_RETURN_IF_ERROR(CheckCanAccept(caller, static_cast<size_t>(request.requests_size())));
+  ASSAY_RETURN_IF_ERROR(CheckCanAccept(call.identity, static_cast<size_t>(request.requests_size())));
   ASSAY_RETURN_IF_ERROR(Validate(request));
   v1::BatchCreateSubmissionsResponse response;
   std::vector<Prepared> accepted;
   std::vector<int> places;
   std::vector<event::v1::Envelope> envelopes;
+  // What the batch itself holds: by submission, the entry that came first and its content.
+  std::map<std::string, std::pair<int, std::string>> first;
+  std::map<int, int> repeats;
   for (int i = 0; i < request.requests_size(); ++i) {
     auto& result = *response.add_results();
-    absl::StatusOr<Prepared> prepared = Prepare(caller, request.requests(i), deadline);
+    absl::StatusOr<Prepared> prepared = Prepare(call, request.requests(i), deadline);
     if (!prepared.ok()) {
-      result.set_code(static_cast<int32_t>(prepared.status().code()));
-      result.set_message(std::string(prepared.status().message()));
-    } else if (prepared->is_repeated) {
+      Refuse(prepared.status(), result);
+      continue;
+    }
+    if (prepared->is_repeated) {
       *result.mutable_response() = std::move(prepared->response);
-    } else {
+      continue;
+    }
+    const SubmissionAccepted& facts = prepared->envelope.submission_accepted();
+    const auto [earlier, is_new] = first.try_emplace(facts.submission_id(), i, facts.request_digest());
+    if (is_new) {
       envelopes.push_back(std::move(prepared->envelope));
       accepted.push_back(*std::move(prepared));
       places.push_back(i);
+    } else if (earlier->second.second == facts.request_digest()) {
+      repeats[i] = earlier->second.first;
+    } else {
+      Refuse(absl::AlreadyExistsError(
+                 absl::StrCat("request_id: requests[", earlier->second.first, "] has it with other content")),
+             result);
     }
   }
   const std::vector<absl::StatusOr<ReadToken>> tokens = backend_.journal->WriteAll(std::move(envelopes), deadline);
@@ -309,10 +332,10 @@ absl::StatusOr<v1::BatchCreateSubmissionsResponse> Intake::AcceptBatch(const rpc
     if (tokens[i].ok()) {
       *result.mutable_response() = Answer(std::move(accepted[i]), *tokens[i]);
     } else {
-      result.set_code(static_cast<int32_t>(tokens[i].status().code()));
-      result.set_message(std::string(tokens[i].status().message()));
+      Refuse(tokens[i].status(), result);
     }
   }
+  for (const auto& [repeat, earlier] : repeats) *response.mutable_results(repeat) = response.results(earlier);
   return response;
 }
 

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "assay/v1/submission_service.pb.h"
-#include "services/common/rpc/authorization.h"
+#include "services/common/rpc/call.h"
 #include "services/gateway/backend.h"
 
 namespace assay::gateway {
@@ -20,10 +20,10 @@ class Intake {
   explicit Intake(const Backend& backend) : backend_(backend) {}
 
   // Errors: see CreateSubmission in submission_service.proto.
-  absl::StatusOr<v1::CreateSubmissionResponse> Accept(const rpc::Identity& caller, const v1::CreateSubmissionRequest& request,
+  absl::StatusOr<v1::CreateSubmissionResponse> Accept(const rpc::Call& call, const v1::CreateSubmissionRequest& request,
                                                       absl::Time deadline) const;
   // Each on its own; one wait for the journal for all of them.
-  absl::StatusOr<v1::BatchCreateSubmissionsResponse> AcceptBatch(const rpc::Identity& caller,
+  absl::StatusOr<v1::BatchCreateSubmissionsResponse> AcceptBatch(const rpc::Call& call,
                                                                  const v1::BatchCreateSubmissionsRequest& request,
                                                                  absl::Time deadline) const;
 
@@ -42,7 +42,7 @@ class Intake {
     std::optional<shard::v1::AssessmentEntry> assessment;
   };
   absl::Status CheckCanAccept(const rpc::Identity& caller, size_t submissions) const;
-  absl::StatusOr<Prepared> Prepare(const rpc::Identity& caller, const v1::CreateSubmissionRequest& request,
+  absl::StatusOr<Prepared> Prepare(const rpc::Call& call, const v1::CreateSubmissionRequest& request,
                                    absl::Time deadline) const;
   // What the shard knows of the submission's assessment, for a repository with the task that speaks; nullopt: nothing
   // yet.

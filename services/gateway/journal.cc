@@ -7,8 +7,11 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "services/common/base/digest.h"
+#include "services/common/base/logging.h"
 
 namespace assay::gateway {
 namespace {
@@ -16,6 +19,8 @@ namespace {
 constexpr absl::Duration kLongestWait = absl::Seconds(30);
 // An answer that the caller no longer waits for tells nobody that the outcome is unknown.
 constexpr absl::Duration kAnswerTime = absl::Milliseconds(100);
+// What event.proto promises to whoever reads the journal.
+constexpr size_t kMaxRecordBytes = 64 << 10;
 
 // Shared with the callbacks, which may come after the caller has given up.
 struct Deliveries {
@@ -65,9 +70,19 @@ std::vector<absl::StatusOr<ReadToken>> Journal::WriteAll(std::vector<event::v1::
     *envelope.mutable_event_time() =
         google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now));
     envelope.set_writer(instance_);
+    if (envelope.trace_id().empty()) envelope.set_trace_id(absl::BytesToHexString(RandomBytes(16)));
+    std::string record = envelope.SerializeAsString();
+    if (record.size() > kMaxRecordBytes) {
+      absl::MutexLock lock(&deliveries->mutex);
+      deliveries->results[i] = log::Delivery{
+          absl::InvalidArgumentError(absl::StrCat("the request: what has to be journaled of it is ", record.size(),
+                                                  " bytes; allowed: ", kMaxRecordBytes, "; nothing was accepted"))};
+      --deliveries->missing;
+      continue;
+    }
     const int32_t partition = static_cast<int32_t>(ShardOf(envelope.tenant(), envelope.candidate_key()));
-    log_.Append(partition, absl::StrCat(envelope.tenant(), "/", envelope.candidate_key()),
-                envelope.SerializeAsString(), [deliveries, i](const log::Delivery& delivery) {
+    log_.Append(partition, absl::StrCat(envelope.tenant(), "/", envelope.candidate_key()), std::move(record),
+                [deliveries, i](const log::Delivery& delivery) {
                   absl::MutexLock lock(&deliveries->mutex);
                   deliveries->results[i] = delivery;
                   --deliveries->missing;
@@ -84,6 +99,7 @@ std::vector<absl::StatusOr<ReadToken>> Journal::WriteAll(std::vector<event::v1::
     } else if (!delivery->status.ok()) {
       results.push_back(ForClient(delivery->status));
     } else {
+      LogInfo("journaled", {{"event", envelopes[i].event_id()}, {"trace", envelopes[i].trace_id()}});
       const ReadToken token{ShardOf(envelopes[i].tenant(), envelopes[i].candidate_key()), delivery->offset};
       results.push_back(token);
       absl::MutexLock last_lock(&mutex_);

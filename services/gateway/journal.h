@@ -23,9 +23,10 @@ class Journal {
   Journal(log::Log& log, Clock& clock, std::string instance)
       : log_(log), clock_(clock), instance_(std::move(instance)), last_offsets_(log.partitions(), -1) {}
 
-  // Where the record stands, shortly before `deadline` at the latest. UNAVAILABLE: the outcome is unknown, the same request is safe to send again.
-  // RESOURCE_EXHAUSTED: the queue is full, nothing was written. FAILED_PRECONDITION: the journal cannot be written.
-  // Stamps schema, time and writer; tenant and candidate_key choose the partition.
+  // Where the record stands, shortly before `deadline` at the latest. UNAVAILABLE: the outcome is unknown, the same
+  // request is safe to send again. RESOURCE_EXHAUSTED: the queue is full, nothing was written. INVALID_ARGUMENT: larger
+  // than a record may be. FAILED_PRECONDITION: the journal cannot be written. Stamps schema, time, writer, and a trace
+  // id where the call had none; tenant and candidate_key choose the partition.
   absl::StatusOr<ReadToken> Write(event::v1::Envelope envelope, absl::Time deadline);
   // The same for several at once: one wait for all of them, answers in their order.
   std::vector<absl::StatusOr<ReadToken>> WriteAll(std::vector<event::v1::Envelope> envelopes, absl::Time deadline);

@@ -14,7 +14,7 @@ grpc::ServerUnaryReactor* SubmissionRpc::CreateSubmission(grpc::CallbackServerCo
                                                           v1::CreateSubmissionResponse* response) {
   return rpc::Unary(writing_, "/assay.v1.SubmissionService/CreateSubmission", context, request, response,
                     [this](const rpc::Call& call, const v1::CreateSubmissionRequest& r) {
-                      return intake_.Accept(call.identity, r, call.deadline);
+                      return intake_.Accept(call, r, call.deadline);
                     });
 }
 
@@ -23,7 +23,7 @@ grpc::ServerUnaryReactor* SubmissionRpc::BatchCreateSubmissions(grpc::CallbackSe
                                                                 v1::BatchCreateSubmissionsResponse* response) {
   return rpc::Unary(writing_, "/assay.v1.SubmissionService/BatchCreateSubmissions", context, request, response,
                     [this](const rpc::Call& call, const v1::BatchCreateSubmissionsRequest& r) {
-                      return intake_.AcceptBatch(call.identity, r, call.deadline);
+                      return intake_.AcceptBatch(call, r, call.deadline);
                     });
 }
 
@@ -55,7 +55,7 @@ grpc::ServerUnaryReactor* SubmissionRpc::CancelSubmission(grpc::CallbackServerCo
                                                           v1::Submission* response) {
   return rpc::Unary(writing_, "/assay.v1.SubmissionService/CancelSubmission", context, request, response,
                     [this](const rpc::Call& call, const v1::CancelSubmissionRequest& r) {
-                      return requests_.Cancel(call.identity, r, call.deadline);
+                      return requests_.Cancel(call, r, call.deadline);
                     });
 }
 
@@ -64,7 +64,7 @@ grpc::ServerUnaryReactor* SubmissionRpc::WithdrawSubmission(grpc::CallbackServer
                                                             v1::Submission* response) {
   return rpc::Unary(writing_, "/assay.v1.SubmissionService/WithdrawSubmission", context, request, response,
                     [this](const rpc::Call& call, const v1::WithdrawSubmissionRequest& r) {
-                      return requests_.Withdraw(call.identity, r, call.deadline);
+                      return requests_.Withdraw(call, r, call.deadline);
                     });
 }
 
@@ -73,7 +73,7 @@ grpc::ServerUnaryReactor* SubmissionRpc::RerunSubmissions(grpc::CallbackServerCo
                                                           v1::RerunSubmissionsResponse* response) {
   return rpc::Unary(writing_, "/assay.v1.SubmissionService/RerunSubmissions", context, request, response,
                     [this](const rpc::Call& call, const v1::RerunSubmissionsRequest& r) {
-                      return requests_.Rerun(call.identity, r, call.deadline);
+                      return requests_.Rerun(call, r, call.deadline);
                     });
 }
 

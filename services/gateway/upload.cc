@@ -46,6 +46,7 @@ absl::Status Upload::Append(absl::string_view chunk) {
                                absl::StrCat("chunk: the artifact has more than the ", max_bytes_, " bytes allowed")),
                            rpc::kTooLarge);
   }
+  if (!metadata_.digest().empty()) hasher_.Update(chunk);
   const absl::Status written = writer_->Append(chunk);
   return absl::IsResourceExhausted(written) ? rpc::WithReason(written, rpc::kNoRoom) : written;
 }
@@ -57,12 +58,14 @@ absl::StatusOr<v1::Artifact> Upload::Finish() {
     return absl::InvalidArgumentError(
         absl::StrCat("metadata.size: ", metadata_.size(), " bytes were announced, ", size_, " came"));
   }
-  ASSAY_ASSIGN_OR_RETURN(const Digest digest, writer_->Commit());
-  if (!metadata_.digest().empty() && metadata_.digest() != digest.ToString()) {
-    // The bytes are harmless under their own name; the sweep of unused blobs takes them.
-    return absl::InvalidArgumentError(
-        absl::StrCat("metadata.digest: ", metadata_.digest(), " was announced, ", digest.ToString(), " came"));
+  if (!metadata_.digest().empty()) {
+    const std::string came = hasher_.Finish().ToString();
+    if (metadata_.digest() != came) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("metadata.digest: ", metadata_.digest(), " was announced, ", came, " came"));
+    }
   }
+  ASSAY_ASSIGN_OR_RETURN(const Digest digest, writer_->Commit());
   // The submission that follows needs it decoded; whether it can be is that call's answer to give.
   backend_.digests.Find({caller_.tenant, candidate_key_}, digest, deadline_).IgnoreError();
   v1::Artifact artifact;

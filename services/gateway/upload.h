@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "assay/v1/artifact_service.pb.h"
+#include "services/common/base/digest.h"
 #include "services/common/rpc/authorization.h"
 #include "services/gateway/backend.h"
 
@@ -37,6 +38,8 @@ class Upload {
   std::unique_ptr<blob::Writer> writer_;
   uint64_t max_bytes_ = 0;
   uint64_t size_ = 0;
+  // Of what came; only where the caller announced a digest to compare it with, before anything is kept.
+  Hasher hasher_;
 };
 
 }  // namespace assay::gateway

@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/common/base/digest.h"
 #include "services/gateway/documents.h"
 #include "services/readiness/document_rules.h"
@@ -17,6 +18,9 @@ constexpr size_t kMaxName = 128;
 constexpr size_t kMaxRequestId = 64;
 constexpr size_t kMaxOrigin = 255;
 constexpr size_t kMaxEvaluators = 32;
+constexpr size_t kMaxSourceFile = 4096;
+constexpr size_t kMaxSourceField = 256;
+constexpr int kMaxSourceEntries = 4096;
 constexpr size_t kMaxLabels = 16;
 constexpr size_t kMaxLabel = 64;
 constexpr size_t kMaxReason = 1000;
@@ -90,6 +94,38 @@ void CheckLabels(absl::string_view field, const Labels& labels, Violations& viol
   }
 }
 
+const v1::SourceMap* SourceMapOf(const v1::NewSubmission& submission) {
+  switch (submission.content_case()) {
+    case v1::NewSubmission::kScorecard:
+      return &submission.scorecard().source();
+    case v1::NewSubmission::kPortfolio:
+      return &submission.portfolio().source();
+    case v1::NewSubmission::kOutcome:
+      return &submission.outcome().source();
+    case v1::NewSubmission::kDecision:
+      return &submission.decision().source();
+    case v1::NewSubmission::kTask:
+      return &submission.task().source();
+    default:
+      return nullptr;
+  }
+}
+
+void CheckSourceMap(const std::string& field, const v1::NewSubmission& submission, Violations& violations) {
+  const v1::SourceMap* source = SourceMapOf(submission);
+  if (source == nullptr) return;
+  CheckText(field + ".file", source->file(), 0, kMaxSourceFile, violations);
+  if (source->entries_size() > kMaxSourceEntries) {
+    violations.Add(field + ".entries", absl::StrCat(source->entries_size(), " entries"),
+                   absl::StrCat("at most ", kMaxSourceEntries));
+    return;
+  }
+  for (int i = 0; i < source->entries_size(); ++i) {
+    CheckText(absl::StrCat(field, ".entries[", i, "].field"), source->entries(i).field(), 1, kMaxSourceField,
+              violations);
+  }
+}
+
 void CheckSubmission(const v1::NewSubmission& submission, const std::string& prefix, Violations& violations) {
   const ContentFacts facts = FactsOf(submission);
   CheckText(prefix + "candidate", submission.candidate(), 1, kMaxName, violations);
@@ -99,6 +135,12 @@ void CheckSubmission(const v1::NewSubmission& submission, const std::string& pre
   CheckEvaluators(prefix + "only_evaluators", submission.only_evaluators(), violations);
   CheckEvaluators(prefix + "skip_evaluators", submission.skip_evaluators(), violations);
   CheckLabels(prefix + "labels", submission.labels(), violations);
+  CheckText(prefix + "source", submission.source(), 0, kMaxName, violations);
+  if (!submission.source().empty() && !submission.has_repository() && !submission.has_portfolio()) {
+    violations.Add(prefix + "source", Shown(submission.source()),
+                   absl::StrCat("nothing for a ", facts.field, ", which names its source itself"));
+  }
+  CheckSourceMap(absl::StrCat(prefix, facts.field, ".source"), submission, violations);
   if (submission.content_case() == v1::NewSubmission::CONTENT_NOT_SET) {
     violations.Add(prefix + "content", "nothing",
                    "exactly one of repository, scorecard, portfolio, outcome, decision, task");
@@ -119,6 +161,36 @@ void CheckSubmission(const v1::NewSubmission& submission, const std::string& pre
   agree("candidate", facts.candidate, submission.candidate());
   agree("assessment", facts.assessment, submission.assessment());
   agree("framework", facts.framework, submission.framework());
+}
+
+template <typename Names>
+void CheckKnown(absl::string_view field, const Names& names, const std::vector<std::string>& known,
+                Violations& violations) {
+  for (int i = 0; i < names.size(); ++i) {
+    if (std::find(known.begin(), known.end(), names[i]) != known.end()) continue;
+    violations.Add(absl::StrCat(field, "[", i, "]"), Shown(names[i]), absl::StrJoin(known, ", "));
+  }
+}
+
+// Of those asked for at least one must take the kind, or nothing would be evaluated.
+void CheckOnly(const v1::NewSubmission& submission, const v1::Framework& framework, Violations& violations) {
+  std::vector<std::string> all, taking;
+  const std::string& kind = v1::Submission::Kind_Name(FactsOf(submission).kind);
+  for (const v1::EvaluatorBinding& binding : framework.evaluators()) {
+    all.push_back(binding.evaluator());
+    const auto& kinds = binding.kinds();
+    if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) taking.push_back(binding.evaluator());
+  }
+  const auto& only = submission.only_evaluators();
+  CheckKnown("submission.only_evaluators", only, all, violations);
+  CheckKnown("submission.skip_evaluators", submission.skip_evaluators(), all, violations);
+  const bool takes_it = std::any_of(only.begin(), only.end(), [&](const std::string& name) {
+    return std::find(taking.begin(), taking.end(), name) != taking.end();
+  });
+  if (only.empty() || takes_it) return;
+  violations.Add("submission.only_evaluators",
+                 absl::StrCat(absl::StrJoin(only, ", "), ", none of which takes a ", kind),
+                 taking.empty() ? "nothing" : absl::StrJoin(taking, ", "));
 }
 
 }  // namespace
@@ -325,6 +397,7 @@ absl::Status Validate(const v1::UploadArtifactRequest::Metadata& metadata) {
 
 absl::Status ValidateContent(const v1::NewSubmission& submission, const readiness::CompiledFramework& framework) {
   Violations violations;
+  CheckOnly(submission, framework.proto(), violations);
   for (const readiness::Violation& violation : readiness::CheckDocument(submission, framework)) {
     violations.Add(absl::StrCat("submission.", violation.field), violation.found, violation.allowed);
   }

@@ -270,6 +270,11 @@ class ReadinessWatch final : public ChangeWatch<v1::WatchReadinessResponse> {
   bool wants_readiness() const override { return true; }
 
   std::optional<v1::WatchReadinessResponse> Translate(shard::v1::ReadChangesResponse::Change change) override {
+    if (change.change() == "erased") {
+      v1::WatchReadinessResponse gone;
+      gone.set_erased(true);
+      return gone;
+    }
     if (!IsNew(change.readiness())) return std::nullopt;
     v1::WatchReadinessResponse response;
     *response.mutable_record() = std::move(*change.mutable_readiness());

@@ -43,7 +43,7 @@ grpc::ServerUnaryReactor* AssessmentRpc::CreateAssessment(grpc::CallbackServerCo
                                                           v1::Assessment* response) {
   return rpc::Unary(writing_, "/assay.v1.AssessmentService/CreateAssessment", context, request, response,
                     [this](const rpc::Call& call, const v1::CreateAssessmentRequest& r) {
-                      return requests_.CreateAssessment(call.identity, r, call.deadline);
+                      return requests_.CreateAssessment(call, r, call.deadline);
                     });
 }
 
@@ -75,7 +75,7 @@ grpc::ServerUnaryReactor* CandidateRpc::DeleteCandidate(grpc::CallbackServerCont
                                                         v1::DeleteCandidateResponse* response) {
   return rpc::Unary(environment_, "/assay.v1.CandidateService/DeleteCandidate", context, request, response,
                     [this](const rpc::Call& call, const v1::DeleteCandidateRequest& r) {
-                      return requests_.DeleteCandidate(call.identity, r, call.deadline);
+                      return requests_.DeleteCandidate(call, r, call.deadline);
                     });
 }
 

@@ -22,6 +22,7 @@ struct SubmitOptions {
   std::string request_id;
   std::string assessment;
   std::string framework;
+  std::string source;
   InputOptions input;
   bool quick = false;
   bool wait = false;
@@ -56,6 +57,7 @@ absl::StatusOr<int> SubmitAll(const Globals& globals, const SubmitOptions& optio
     input.submission.set_candidate(candidate);
     if (!options.assessment.empty()) input.submission.set_assessment(options.assessment);
     if (!options.framework.empty()) input.submission.set_framework(options.framework);
+    input.submission.set_source(options.source);
     input.submission.set_quick(options.quick);
     ASSAY_RETURN_IF_ERROR(Upload(*connection, options.input, input));
     ASSAY_ASSIGN_OR_RETURN(
@@ -88,6 +90,10 @@ void AddSubmit(CLI::App& app, Globals& globals, Action& action) {
   command->add_option("--request-id", options->request_id, "Makes a repeat of this call the same submission");
   command->add_option("--assessment", options->assessment, "Assessment; default main");
   command->add_option("--framework", options->framework, "Framework; default that of the assessment");
+  command->add_option(
+      "--source", options->source,
+      "Your name for where a repository or portfolio comes from; a later one of the same source replaces "
+      "it, one of another source counts beside it");
   command->add_option("--kind", options->input.kind, "Overrides what was detected")
       ->check(CLI::IsMember({"repository", "scorecard", "portfolio", "outcome", "decision", "task"}));
   command->add_option("--base", options->input.base, "What the candidate was given");

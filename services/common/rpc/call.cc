@@ -37,7 +37,19 @@ absl::StatusOr<std::shared_ptr<CallGate::Ticket>> CallGate::Enter(CallKind kind,
   ASSAY_ASSIGN_OR_RETURN(call.identity, authorizer_.Authorize(method, context.peer(), authorization));
   const auto deadline = context.deadline();
   if (deadline != std::chrono::system_clock::time_point::max()) call.deadline = absl::FromChrono(deadline);
+  const auto trace = metadata.find("traceparent");
+  if (trace != metadata.end()) call.trace_id = TraceIdOf({trace->second.data(), trace->second.size()});
   return Enter(kind, std::move(call));
+}
+
+std::string TraceIdOf(absl::string_view traceparent) {
+  constexpr size_t kIdAt = 3, kIdLength = 32, kLength = 55;
+  if (traceparent.size() < kLength || traceparent[2] != '-' || traceparent[kIdAt + kIdLength] != '-') return "";
+  const absl::string_view id = traceparent.substr(kIdAt, kIdLength);
+  const bool is_hex =
+      std::all_of(id.begin(), id.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  const bool is_zero = id.find_first_not_of('0') == absl::string_view::npos;
+  return is_hex && !is_zero ? std::string(id) : "";
 }
 
 absl::StatusOr<std::shared_ptr<CallGate::Ticket>> CallGate::Enter(CallKind kind, Call call) {

@@ -27,10 +27,15 @@ struct Call {
   Identity identity;
   // InfiniteFuture: the caller set none.
   absl::Time deadline = absl::InfiniteFuture();
+  // 32 hex digits, from the caller's `traceparent` header (W3C Trace Context); empty: it sent none.
+  std::string trace_id;
 };
 
 // What a handler adds to the headers of its answer: lower-case names, text of ASCII.
 using ResponseMetadata = std::map<std::string, std::string>;
+
+// The trace id of a `traceparent` header; empty when it is not one.
+std::string TraceIdOf(absl::string_view traceparent);
 
 // What a call holds a place among: none of these can take the places of another, so that a tenant that watches or
 // uploads much can still ask, and one that waits for its writes can still read.

@@ -24,6 +24,7 @@
 #include "services/common/base/testing/status_matchers.h"
 #include "services/common/base/testing/temp_dir.h"
 #include "services/common/rpc/authorization.h"
+#include "services/common/rpc/call.h"
 #include "services/common/rpc/executor.h"
 #include "services/common/rpc/json.h"
 #include "services/common/rpc/retry.h"
@@ -170,6 +171,16 @@ TEST_F(TokenFile, IsRefusedWhenItIsWrong) {
   AuthorizerOptions options;
   options.token_file = dir_ / "missing";
   EXPECT_THAT(Authorizer::Create(options), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST(TraceId, IsTakenFromAWellFormedHeaderAlone) {
+  EXPECT_EQ(TraceIdOf("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), "4bf92f3577b34da6a3ce929d0e0e4736");
+  for (const char* bad :
+       {"", "00-4bf92f3577b34da6a3ce929d0e0e4736", "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e473x-00f067aa0ba902b7-01"}) {
+    EXPECT_EQ(TraceIdOf(bad), "") << bad;
+  }
 }
 
 TEST(Json, PrintsFieldNamesZeroValuesAndMapsInOrder) {
