@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/build_id.h"
 #include "services/common/base/file.h"
 #include "services/common/base/logging.h"
 #include "services/common/base/status_macros.h"
@@ -113,7 +114,7 @@ absl::Status Process::Parts::OpenServer() {
 
 absl::Status Process::Parts::Join() {
   self.set_instance(config.instance());
-  self.set_version(ASSAY_VERSION);
+  self.set_version(std::string(BuildVersion()));
   ASSAY_ASSIGN_OR_RETURN(announcements, membership::Announcements::Open(*owners, clock));
   subscription = announcements->Subscribe([this](const event::v1::Announcement& announcement) {
     if (announcement.has_cancellation()) server->Cancel(announcement.cancellation());

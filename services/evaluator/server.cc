@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/evaluator/server.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <deque>
 #include <filesystem>
@@ -12,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/build_id.h"
 #include "services/common/base/file.h"
 #include "services/common/base/logging.h"
 #include "services/common/base/status_macros.h"
@@ -312,10 +311,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(Options options, Dependen
   // A confined process sees absolute paths only.
   folder = std::filesystem::absolute(folder).lexically_normal();
   options.cache_folder = std::filesystem::absolute(options.cache_folder).lexically_normal();
-  for (const char* name : {"assay-plugin-host", "assay-unpack"}) {
-    const std::string path = absl::StrCat(folder, "/", name);
-    if (::access(path.c_str(), X_OK) != 0)
-      return absl::FailedPreconditionError(absl::StrCat(path, ": not there, or not executable"));
+  for (const char* name : {"assay-plugin-host", "assay-unpack", "assay-loadgen"}) {
+    ASSAY_RETURN_IF_ERROR(CheckSameBuild(absl::StrCat(folder, "/", name)));
   }
   ASSAY_RETURN_IF_ERROR(MakeDirectories(options.cache_folder));
   plugin_host::PoolOptions pool;

@@ -114,7 +114,7 @@ struct OfferedPlugin {
 // Thread-safe.
 class Server {
  public:
-  // Starts the threads. FAILED_PRECONDITION: an executable is missing. Plugins that are refused are logged and left
+  // Starts the threads. FAILED_PRECONDITION: an executable is missing, or of another build. Plugins that are refused are logged and left
   // out.
   static absl::StatusOr<std::unique_ptr<Server>> Create(Options options, Dependencies dependencies);
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/archive/decoder.h"
+#include "services/common/base/build_id.h"
 #include "services/common/base/file.h"
 #include "services/common/base/logging.h"
 #include "services/common/base/status_macros.h"
@@ -95,6 +96,8 @@ struct Process::Parts {
 };
 
 absl::Status Process::Parts::OpenFolders() {
+  ASSAY_ASSIGN_OR_RETURN(const std::string executables, ExecutableDirectory());
+  ASSAY_RETURN_IF_ERROR(CheckSameBuild(absl::StrCat(executables, "/assay-unpack")));
   ASSAY_ASSIGN_OR_RETURN(keys, TenantKeys::Open(config.keys_directory(), /*read_only=*/false));
   reserved_disk =
       config.limits().reserved_disk_bytes() == 0 ? kReservedDisk : config.limits().reserved_disk_bytes();
@@ -150,7 +153,8 @@ std::map<std::string, std::string> Process::Parts::Plugins() const {
 
 v1::ServerInfo Process::Parts::Describe() const {
   v1::ServerInfo info;
-  info.set_version(ASSAY_VERSION);
+  info.set_version(std::string(BuildVersion()));
+  info.set_build_id(std::string(BuildId()));
   info.set_shards(shards->count());
   for (const auto& [evaluator, digest] : Plugins()) {
     v1::ServerInfo::Plugin& plugin = *info.add_plugins();

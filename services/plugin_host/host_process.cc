@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/build_id.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
 
@@ -139,6 +140,11 @@ bool HostProcess::Shake(HostEnd* end) {
   plugin::v1::Frame frame;
   if (!Await(plugin::v1::Frame::kHello, frame, end)) return false;
   hello_ = frame.hello();
+  // Every one that starts says it anew: its file may have been replaced since this process began.
+  if (const absl::Status same = CompareBuildId("assay-plugin-host", hello_.build_id()); !same.ok()) {
+    *end = {HostEnd::Kind::kPlatform, std::string(same.message())};
+    return false;
+  }
   if (hello_.protocol_min() > 1 || hello_.protocol_max() < 1) {
     *end = {HostEnd::Kind::kPlatform, absl::StrCat("the plugin host speaks protocol ", hello_.protocol_min(), " to ",
                                                    hello_.protocol_max(), ", this evaluator 1")};

@@ -15,6 +15,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "services/common/base/build_id.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
 #include "services/sandbox/frame.h"
@@ -243,6 +244,7 @@ absl::StatusOr<std::unique_ptr<Launcher>> Launcher::Start(const std::string& pat
     ASSAY_ASSIGN_OR_RETURN(std::string folder, ExecutableDirectory());
     executable = folder + "/assay-launcher";
   }
+  ASSAY_RETURN_IF_ERROR(CheckSameBuild(executable));
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
     return ErrnoStatus(errno, "socketpair for the launcher");

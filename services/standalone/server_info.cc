@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "services/common/base/build_id.h"
 
 namespace assay::standalone {
 namespace {
@@ -74,7 +75,8 @@ v1::ServerInfo DescribeServer(const config::v1::Standalone& config, const aggreg
                               const std::string& plugin_folder,
                               const sandbox::Launcher* launcher, const evaluator::Server* evaluator) {
   v1::ServerInfo info;
-  info.set_version(ASSAY_VERSION);
+  info.set_version(std::string(BuildVersion()));
+  info.set_build_id(std::string(BuildId()));
   info.set_data_directory(config.data_directory());
   info.set_shards(aggregator.shards());
   info.set_read_only(config.read_only());

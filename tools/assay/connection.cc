@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "services/common/base/build_id.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/channel.h"
@@ -107,6 +108,7 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> ServerProcess::Start(const Option
   }
   ASSAY_ASSIGN_OR_RETURN(const std::string folder, ExecutableDirectory());
   const std::string executable = folder + "/assay-standalone";
+  ASSAY_RETURN_IF_ERROR(CheckSameBuild(executable));
   ASSAY_RETURN_IF_ERROR(MakeDirectories(options.data_directory));
   const std::string log_path = absl::StrCat(options.data_directory, options.read_only ? "/reader.log" : "/server.log");
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/build_id.h"
 #include "services/common/base/file.h"
 #include "tools/assay/connection.h"
 #include "tools/assay/failure.h"
@@ -27,6 +28,7 @@ absl::Status Serve(const Globals& globals, const ServeOptions& options) {
   absl::StatusOr<std::string> folder = ExecutableDirectory();
   if (!folder.ok()) return folder.status();
   std::vector<std::string> arguments = {*folder + "/assay-standalone"};
+  if (const absl::Status same = CheckSameBuild(arguments[0]); !same.ok()) return same;
   if (!options.config.empty()) arguments.push_back(absl::StrCat("--config=", options.config));
   if (options.config.empty() || !globals.data.empty()) {
     arguments.push_back(absl::StrCat("--data=", DataDirectory(globals)));

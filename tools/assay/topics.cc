@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/build_id.h"
 #include "services/common/base/file.h"
 #include "tools/assay/failure.h"
 #include "tools/assay/globals.h"
@@ -18,6 +19,7 @@ absl::Status Topics(std::vector<std::string> arguments) {
   absl::StatusOr<std::string> folder = ExecutableDirectory();
   if (!folder.ok()) return folder.status();
   arguments.insert(arguments.begin(), *folder + "/assay-topics");
+  if (const absl::Status same = CheckSameBuild(arguments[0]); !same.ok()) return same;
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);

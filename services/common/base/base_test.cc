@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <thread>
 #include <vector>
 
+#include "services/common/base/build_id.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/digest.h"
 #include "services/common/base/file.h"
@@ -19,6 +22,7 @@ namespace {
 using ::assay::testing::IsOkAndHolds;
 using ::assay::testing::StatusIs;
 using ::assay::testing::TempDir;
+using ::testing::HasSubstr;
 
 TEST(Digest, MatchesThePublishedValueForAbc) {  // FIPS 180-2, appendix B.1
   EXPECT_EQ(Digest::Of("abc").ToString(), "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -116,6 +120,28 @@ TEST(SimulatedClock, MovesOnlyWhenTold) {
   EXPECT_EQ(clock.TimeNow(), start);
   clock.AdvanceTime(absl::Seconds(3));
   EXPECT_EQ(clock.TimeNow(), start + absl::Seconds(3));
+}
+
+TEST(BuildId, IsFoundInAProgramWithoutRunningIt) {
+  EXPECT_THAT(FindBuildId("/proc/self/exe"), IsOkAndHolds(std::string(BuildId())));
+  EXPECT_EQ(BuildId().size(), 32u);
+  EXPECT_THAT(std::string(BuildVersion()), ::testing::MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+"));
+  ASSAY_EXPECT_OK(CheckSameBuild("/proc/self/exe"));
+  EXPECT_THAT(FindBuildId("/bin/sh"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("none of Assay's programs")));
+  EXPECT_THAT(CheckSameBuild("/no/such/program"), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("not there")));
+}
+
+TEST(BuildId, AProgramOfAnotherBuildIsRefusedWithBothIds) {
+  TempDir dir;
+  ASSAY_ASSERT_OK_AND_ASSIGN(std::string program, ReadFile("/proc/self/exe", 1 << 30));
+  const std::string other(32, 'f');
+  const std::string own(BuildId());
+  for (size_t at = program.find(own); at != std::string::npos; at = program.find(own, at)) program.replace(at, 32, other);
+  const std::string path = dir / "assay-other";
+  ASSAY_ASSERT_OK(WriteFileAtomically(path, program));
+  ASSERT_EQ(::chmod(path.c_str(), 0700), 0);
+  EXPECT_THAT(CheckSameBuild(path), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                             ::testing::AllOf(HasSubstr("assay-other"), HasSubstr(other), HasSubstr(own))));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/build_id.h"
 #include "services/common/base/status_macros.h"
 #include "services/plugin_host/host/connection.h"
 #include "services/plugin_host/host/host_side.h"
@@ -138,6 +139,7 @@ void SayHello(Connection& connection, const LoadedPlugin& plugin, const std::str
   plugin::v1::Hello& hello = *frame.mutable_hello();
   hello.set_protocol_min(1);
   hello.set_protocol_max(1);
+  hello.set_build_id(std::string(BuildId()));
   hello.set_package_digest(digest);
   hello.set_abi_major(ASSAY_ABI_MAJOR);
   hello.set_abi_minor(ASSAY_ABI_MINOR);

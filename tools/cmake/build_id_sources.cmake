@@ -1,0 +1,12 @@
+# What our programs say to those they start: frames, arguments, descriptors, and the messages in them.
+function(assay_build_id_sources root result)
+  set(patterns proto/*.proto)
+  foreach(folder IN ITEMS sandbox archive loadgen plugin_host)
+    list(APPEND patterns services/${folder}/*.h services/${folder}/*.cc)
+  endforeach()
+  list(TRANSFORM patterns PREPEND ${root}/)
+  file(GLOB_RECURSE found RELATIVE ${root} LIST_DIRECTORIES false ${patterns})
+  list(FILTER found EXCLUDE REGEX "/testing/|_test\\.cc$")
+  list(SORT found)
+  set(${result} ${found} PARENT_SCOPE)
+endfunction()
