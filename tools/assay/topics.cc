@@ -14,11 +14,11 @@
 namespace assay::cli {
 namespace {
 
-// Becomes assay-topics: this program speaks to services only, not to Kafka.
-absl::Status Topics(std::vector<std::string> arguments) {
+// Becomes one of the programs that speak to Kafka; this one speaks to services only.
+absl::Status Become(const std::string& program, std::vector<std::string> arguments) {
   absl::StatusOr<std::string> folder = ExecutableDirectory();
   if (!folder.ok()) return folder.status();
-  arguments.insert(arguments.begin(), *folder + "/assay-topics");
+  arguments.insert(arguments.begin(), absl::StrCat(*folder, "/", program));
   if (const absl::Status same = CheckSameBuild(arguments[0]); !same.ok()) return same;
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -27,16 +27,23 @@ absl::Status Topics(std::vector<std::string> arguments) {
   return ErrnoStatus(errno, absl::StrCat("start ", arguments[0]));
 }
 
-}  // namespace
-
-void AddTopics(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("topics", "Create or check the Kafka topics of an installation");
+void Add(CLI::App& app, Action& action, const std::string& name, const std::string& program, const std::string& text) {
+  CLI::App* command = app.add_subcommand(name, text);
   // Everything after the word is for the other program, --help included.
   command->prefix_command();
   command->set_help_flag();
-  command->callback([&action, command] {
-    action = [arguments = command->remaining()]() -> int { return ReportFailure(Topics(arguments), false); };
+  command->callback([&action, command, program] {
+    action = [program, arguments = command->remaining()]() -> int {
+      return ReportFailure(Become(program, arguments), false);
+    };
   });
+}
+
+}  // namespace
+
+void AddTopics(CLI::App& app, Action& action) {
+  Add(app, action, "topics", "assay-topics", "Create or check the Kafka topics of an installation, or give rights to them");
+  Add(app, action, "journal", "assay-journal", "Move the journal of a data folder to Kafka");
 }
 
 }  // namespace assay::cli

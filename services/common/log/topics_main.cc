@@ -9,26 +9,18 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "services/common/base/file.h"
 #include "services/common/base/logging.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/log/command_options.h"
 #include "services/common/log/kafka_rights.h"
 #include "services/common/log/kafka_topics.h"
 
 namespace assay::log {
 namespace {
 
-// As everywhere in `assay`.
-enum ExitCode { kDone = 0, kNo = 1, kWrongUsage = 2, kBadInput = 3, kUnavailable = 4, kNotFound = 5, kOurFault = 70 };
-
-struct TopicsOptions {
-  KafkaConnection connection;
-  KafkaTopicLayout layout;
+struct TopicsOptions : ClusterOptions {
   KafkaPrincipals principals;
-  std::string sasl_password_file;
-  double timeout_seconds = 60;
   bool json = false;
 };
 
@@ -38,23 +30,6 @@ struct Finding {
   std::string state;
   std::string reason;
 };
-
-int CodeOf(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-      return kDone;
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kFailedPrecondition:
-      return kBadInput;
-    case absl::StatusCode::kUnavailable:
-      return kUnavailable;
-    case absl::StatusCode::kNotFound:
-    case absl::StatusCode::kPermissionDenied:
-      return kNotFound;
-    default:
-      return kOurFault;
-  }
-}
 
 void Print(const std::vector<Finding>& findings, bool json) {
   if (!json) {
@@ -71,13 +46,6 @@ void Print(const std::vector<Finding>& findings, bool json) {
     separator = ", ";
   }
   std::cout << "]}\n";
-}
-
-absl::Status ReadPassword(TopicsOptions& options) {
-  if (options.sasl_password_file.empty()) return absl::OkStatus();
-  ASSAY_ASSIGN_OR_RETURN(const std::string password, ReadFile(options.sasl_password_file, 4096));
-  options.connection.sasl_password = std::string(absl::StripTrailingAsciiWhitespace(password));
-  return absl::OkStatus();
 }
 
 // Creates what is missing if asked to, then compares all of it. Says whether everything is as it must be.
@@ -113,25 +81,6 @@ absl::StatusOr<bool> RunAllow(TopicsOptions options) {
   return true;
 }
 
-void AddOptions(CLI::App& command, TopicsOptions& options) {
-  command.add_option("--kafka", options.connection.bootstrap_servers, "HOST:PORT[,HOST:PORT…] of any brokers")->required();
-  command.add_option("--cluster-id", options.connection.cluster_id, "Refuse a cluster with another id");
-  command.add_option("--prefix", options.layout.prefix, "In front of every topic's name");
-  command.add_option("--shards", options.layout.shards, "Partitions of the journal, fixed for ever")->capture_default_str();
-  command.add_option("--fast-work-partitions", options.layout.fast_work_partitions, "At most so many fast workers")
-      ->capture_default_str();
-  command.add_option("--slow-work-partitions", options.layout.slow_work_partitions, "At most so many slow workers")
-      ->capture_default_str();
-  command.add_option("--replication", options.layout.replication, "Copies of every record; 1 does not survive a broker")
-      ->capture_default_str();
-  command.add_option("--tls-ca", options.connection.tls_ca_file, "PEM file; turns TLS on");
-  command.add_option("--tls-certificate", options.connection.tls_certificate_file, "PEM file: who we are");
-  command.add_option("--tls-key", options.connection.tls_key_file, "PEM file");
-  command.add_option("--sasl-user", options.connection.sasl_username, "For SCRAM-SHA-512");
-  command.add_option("--sasl-password-file", options.sasl_password_file, "File with the password");
-  command.add_option("--timeout", options.timeout_seconds, "Seconds for each step")->capture_default_str();
-}
-
 int Main(int argc, char** argv) {
   SetMinimumLogSeverity(LogSeverity::kError);
   CLI::App app("Creates the Kafka topics of an installation, checks them, or gives rights to them.");
@@ -143,11 +92,11 @@ int Main(int argc, char** argv) {
   CLI::App* check = app.add_subcommand("check", "Compare every topic with what it must be; exit code 1: one differs");
   CLI::App* allow = app.add_subcommand("allow", "Give each service the least rights it needs; no topic need be there");
   for (CLI::App* command : {create, check}) {
-    AddOptions(*command, options);
+    AddClusterOptions(*command, options);
     command->add_flag("--json", options.json, "Print one JSON document and nothing else");
     command->footer(absl::StrCat("Example: assay topics ", command->get_name(), " --kafka broker-1:9092 --prefix prod."));
   }
-  AddOptions(*allow, options);
+  AddClusterOptions(*allow, options);
   allow->add_option("--gateway", options.principals.gateway, "Whom the brokers take gateways for");
   allow->add_option("--aggregator", options.principals.aggregator, "Whom they take aggregators for");
   allow->add_option("--evaluator", options.principals.evaluator, "Whom they take evaluators for");
