@@ -15,6 +15,7 @@
 #include "services/aggregator/server.h"
 #include "services/aggregator/shard.h"
 #include "services/aggregator/shard_rpc.h"
+#include "services/common/base/build_id.h"
 #include "services/common/base/file.h"
 #include "services/common/base/logging.h"
 #include "services/common/base/secret_key.h"
@@ -98,9 +99,11 @@ std::string HostOf(const std::string& host_port) { return host_port.substr(0, ho
 
 // In the order of their start; destroyed backwards.
 struct Process::Parts {
-  explicit Parts(const config::v1::Aggregator& given) : config(given) {}
+  Parts(const config::v1::Aggregator& given, runtime::GiveUp when_lost)
+      : config(given), give_up(std::move(when_lost)) {}
 
   const config::v1::Aggregator config;
+  const runtime::GiveUp give_up;
   Clock& clock = Clock::Real();
   std::unique_ptr<store::DiskGuard> disk;
   std::unique_ptr<blob::FolderBlobStore> blobs;
@@ -263,7 +266,7 @@ absl::Status Process::Parts::OpenDoor() {
 void Process::Parts::Announce() {
   event::v1::Announcement announcement;
   announcement.set_instance(config.instance());
-  announcement.set_version(ASSAY_VERSION);
+  announcement.set_version(std::string(BuildVersion()));
   event::v1::Aggregator& body = *announcement.mutable_aggregator();
   body.set_address(config.advertise().empty() ? Address() : config.advertise());
   body.set_is_leaving(is_leaving);
@@ -300,6 +303,7 @@ void Process::Parts::LookAtLogs() {
   health.Set("journal", journal->health());
   health.Set("announcements", announcements->health());
   const log::KafkaLog::Stats stats = journal->stats();
+  if (stats.silence > log::kGiveUpAfter) give_up(journal->health());
   const auto set = [this](const char* name, const char* help, double value) { metrics.AddGauge(name, help).Set(value); };
   set("assay_aggregator_journal_queued_records", "Records handed to the journal and not reported",
       static_cast<double>(stats.queued_records));
@@ -332,9 +336,10 @@ Process::Process(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Process::~Process() { Stop(absl::ZeroDuration()); }
 
-absl::StatusOr<std::unique_ptr<Process>> Process::Create(const config::v1::Aggregator& config) {
+absl::StatusOr<std::unique_ptr<Process>> Process::Create(const config::v1::Aggregator& config,
+                                                         runtime::GiveUp give_up) {
   ASSAY_RETURN_IF_ERROR(CheckConfiguration(config));
-  std::unique_ptr<Process> process(new Process(std::make_unique<Parts>(config)));
+  std::unique_ptr<Process> process(new Process(std::make_unique<Parts>(config, std::move(give_up))));
   Parts& parts = *process->parts_;
   ASSAY_RETURN_IF_ERROR(parts.OpenFolders());
   ASSAY_RETURN_IF_ERROR(parts.OpenLogs());

@@ -26,7 +26,6 @@ absl::StatusOr<std::unique_ptr<assay::runtime::RunningService>> Start(const assa
 
 int main(int argc, char** argv) {
   assay::config::v1::Evaluator config;
-  config.set_instance("evaluator");
   config.set_http_listen("127.0.0.1:7481");
   return assay::runtime::RunServerProgram(
       {.name = "assay-evaluator",

@@ -211,6 +211,7 @@ void Process::Parts::LookAtJournal() {
     status = absl::UnavailableError(
         absl::StrCat("no record was delivered for ", absl::FormatDuration(stats.oldest_queued)));
   }
+  if (stats.silence > log::kGiveUpAfter) give_up(status);
   health.Set("journal", std::move(status));
   const auto set = [this](const char* metric, const char* help, double value) {
     metrics.AddGauge(metric, help).Set(value);

@@ -18,8 +18,8 @@ namespace assay::gateway {
 class Process final : public runtime::RunningService {
  public:
   // Waits a while for brokers, then serves; ready once the journal takes records and an aggregator is there. `launcher`
-  // opens archives. `give_up` is called once the journal is another one than it was. INVALID_ARGUMENT and
-  // FAILED_PRECONDITION name the option, topic or folder and what it needs.
+  // opens archives. `give_up` is called once the journal is another one than it was, or no broker has answered for a
+  // minute. INVALID_ARGUMENT and FAILED_PRECONDITION name the option, topic or folder and what it needs.
   static absl::StatusOr<std::unique_ptr<Process>> Create(const config::v1::Gateway& config,
                                                          std::unique_ptr<sandbox::Launcher> launcher,
                                                          runtime::GiveUp give_up);

@@ -175,6 +175,29 @@ TEST_F(KafkaBrokerFault, LosesNothingWhenItIsKilledAndComesBack) {
   appender.Check(*log);
 }
 
+TEST_F(KafkaBrokerFault, SaysHowLongNoBrokerHasAnswered) {
+  KafkaCluster& cluster = *cluster_;
+  KafkaLogOptions options = JournalOptions(cluster, KafkaCluster::NewPrefix());
+  options.watch_interval = absl::Milliseconds(100);
+  ASSAY_ASSERT_OK(cluster.topics().Create({options.topic}, kTopicTimeout));
+  const std::unique_ptr<KafkaLog> log = MustOpen(options);
+  ASSERT_NE(log, nullptr);
+  const auto await = [&](absl::StatusCode code) {
+    const absl::Time deadline = absl::Now() + kRecovery;
+    while (log->health().code() != code && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(20));
+    return log->health();
+  };
+  ASSAY_EXPECT_OK(log->health());
+  EXPECT_EQ(log->stats().silence, absl::ZeroDuration());
+  cluster.Pause(1);
+  EXPECT_THAT(await(absl::StatusCode::kUnavailable), testing::StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_GT(log->stats().silence, absl::ZeroDuration());
+  cluster.Resume(1);
+  ASSAY_EXPECT_OK(await(absl::StatusCode::kOk));
+  EXPECT_EQ(log->stats().silence, absl::ZeroDuration());
+  ASSAY_EXPECT_OK(AppendAndWait(*log, 0, "k", "v").status);
+}
+
 TEST_F(KafkaBrokerFault, TellsUnknownFromRefused) {
   KafkaCluster& cluster = *cluster_;
   KafkaLogOptions options = JournalOptions(cluster, KafkaCluster::NewPrefix());

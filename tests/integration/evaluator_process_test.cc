@@ -324,10 +324,12 @@ TEST(EvaluatorConfiguration, NamesTheFieldThatIsWrong) {
   };
   const std::string blobs = absl::StrCat("--set=blob_directory=", folder / "blobs");
   const std::string cache = absl::StrCat("--set=cache_directory=", folder / "cache");
+  const std::string one = "--set=instance=one";
   EXPECT_THAT(start({"--set=instance=Not A Name"}).message(), HasSubstr("instance"));
-  EXPECT_THAT(start({}).message(), HasSubstr("blob_directory: is empty"));
+  EXPECT_THAT(start({}).message(), HasSubstr("instance"));
+  EXPECT_THAT(start({one}).message(), HasSubstr("blob_directory: is empty"));
   EXPECT_THAT(start({"--set=blobs=/tmp"}).message(), HasSubstr("--set blobs=/tmp"));
-  EXPECT_THAT(start({blobs, cache}).message(), HasSubstr("kafka.bootstrap_servers: is missing"));
+  EXPECT_THAT(start({one, blobs, cache}).message(), HasSubstr("kafka.bootstrap_servers: is missing"));
 }
 
 }  // namespace

@@ -58,7 +58,12 @@ class Reason {
 int Serve(const ServerProgram& program, const Arguments& arguments) {
   // Whoever gives up may do so as the last thing of a thread that nobody waits for.
   const auto reason = std::make_shared<Reason>();
-  auto service = program.start([reason](const absl::Status& why) { reason->Set(why); });
+  absl::StatusOr<std::unique_ptr<RunningService>> service;
+  {
+    // It may wait for brokers for a minute.
+    const EndOnShutdown while_starting;
+    service = program.start([reason](const absl::Status& why) { reason->Set(why); });
+  }
   if (!service.ok()) return Fail(program.name, service.status());
   const std::string addresses = (*service)->Addresses();
   std::cerr << "serving " << addresses << std::flush;

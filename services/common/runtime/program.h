@@ -38,7 +38,8 @@ struct ServerProgram {
   absl::Duration grace = absl::Seconds(10);
   // Holds the defaults; the file and the overrides are filled in.
   google::protobuf::Message& configuration;
-  // Called with the signals blocked and before any other thread: what forks comes first in it.
+  // Called with the signals blocked and before any thread of ours but one that ends the process on SIGTERM meanwhile:
+  // what forks comes first in it.
   std::function<absl::StatusOr<std::unique_ptr<RunningService>>(GiveUp give_up)> start;
 };
 
