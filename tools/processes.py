@@ -8,6 +8,9 @@ import socket
 import subprocess
 import time
 
+# Below the ports that outgoing connections get, so that a killed process finds its own free when it comes back.
+PORTS = range(12000, 30000)
+
 USAGE, BAD_INPUT, UNAVAILABLE, NOT_FOUND, OUR_FAULT = 2, 3, 4, 5, 70
 
 
@@ -38,13 +41,24 @@ def wait_for(condition, seconds):
     return result
 
 
-def is_free(port):
-    with socket.socket() as candidate:
+def free_ports(count, candidates):
+    """The first so many of `candidates` that nobody listens on."""
+    held = []
+    for port in candidates:
+        if len(held) == count:
+            break
+        candidate = socket.socket()
         try:
             candidate.bind(("127.0.0.1", port))
+            held.append(candidate)
         except OSError:
-            return False
-    return True
+            candidate.close()
+    ports = [each.getsockname()[1] for each in held]
+    for each in held:
+        each.close()
+    if len(ports) < count:
+        raise Failure(UNAVAILABLE, f"no {count} free ports between {min(candidates)} and {max(candidates)}")
+    return ports
 
 
 def remove(path):
@@ -113,17 +127,22 @@ class Process:
             raise Failure(NOT_FOUND, f"{self.folder.name} is not running")
         os.kill(pid, number)
 
+    def tell(self, *numbers):
+        """Sends each of these signals if it still runs; a frozen process must be continued to hear most of them."""
+        for number in numbers:
+            try:
+                self.send(number)
+            except (Failure, ProcessLookupError):
+                return
+
     def kill(self, seconds):
         self.send(signal.SIGKILL)
         wait_for(lambda: self.pid is None, seconds)
 
     def stop(self, seconds):
         """In order, or, when it takes longer than that, at once."""
-        if self.pid is None:
-            return
-        self.send(signal.SIGTERM)
-        self.send(signal.SIGCONT)
-        if not wait_for(lambda: self.pid is None, seconds):
+        self.tell(signal.SIGTERM, signal.SIGCONT)
+        if self.pid is not None and not wait_for(lambda: self.pid is None, seconds):
             self.kill(seconds)
 
     def last_words(self):
