@@ -94,7 +94,7 @@ class RequestsTest : public ::testing::Test {
   // Files that are blobs, in the whole data folder.
   size_t Blobs() const {
     size_t blobs = 0;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ / "data" / "blobs")) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ / "data/blobs")) {
       if (entry.is_regular_file() && entry.path().filename().string().size() == 64) ++blobs;
     }
     return blobs;
