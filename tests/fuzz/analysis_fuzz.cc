@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A candidate's repository is any bytes: the whole analysis must end, without a crash, in a report that keeps its
-// promises. The input is one repository: a line "//// path" begins a file of the candidate's, "////g path", "////s
-// path" and
-// "////u path" one that was given, is shared or of unknown authorship.
-#include <algorithm>
+// promises. The input is one repository: lines "//// path" begin a file.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -18,44 +15,29 @@
 namespace {
 
 using assay::code_analysis::AnalyseRepository;
-using assay::code_analysis::Authorship;
 using assay::code_analysis::Observation;
 using assay::code_analysis::Report;
 using assay::code_analysis::SourceFile;
 using assay::code_analysis::State;
 
-constexpr std::string_view kMark = "////";
-
-Authorship AuthorshipOf(char mark) {
-  return mark == 'g'   ? Authorship::kGiven
-         : mark == 's' ? Authorship::kShared
-         : mark == 'u' ? Authorship::kUnknown
-                       : Authorship::kCandidate;
-}
+constexpr std::string_view kMark = "//// ";
 
 std::vector<SourceFile> Split(std::string_view text) {
   std::vector<SourceFile> files;
   while (!text.empty() && files.size() < 32) {
     std::string_view path = "app.js";
-    Authorship authorship = Authorship::kCandidate;
     if (text.substr(0, kMark.size()) == kMark) {
-      const std::string_view line = text.substr(kMark.size(), text.find('\n') - kMark.size());
-      if (!line.empty()) authorship = AuthorshipOf(line[0]);
-      const size_t blank = line.find(' ');
-      path = blank == std::string_view::npos ? std::string_view() : line.substr(blank + 1);
-      text.remove_prefix(std::min(text.size(), kMark.size() + line.size() + 1));
+      const size_t end = text.find('\n');
+      path = text.substr(kMark.size(), end == std::string_view::npos ? end : end - kMark.size());
+      text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
     }
-    const size_t next = text.find("\n////");
+    const size_t next = text.find("\n//// ");
     bool known = path.empty();
     for (const SourceFile& file : files) known = known || file.path == path;
-    if (!known) files.push_back({.path = path, .bytes = text.substr(0, next), .authorship = authorship});
+    if (!known) files.push_back({.path = path, .bytes = text.substr(0, next)});
     text = next == std::string_view::npos ? std::string_view() : text.substr(next + 1);
   }
   return files;
-}
-
-bool IsOneOf(Authorship authorship) {
-  return authorship >= Authorship::kCandidate && authorship <= Authorship::kUnknown;
 }
 
 }  // namespace
@@ -69,11 +51,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (observation.state == State::kObserved &&
         (observation.evidence.empty() || observation.value < 0 || observation.value > 1))
       std::abort();
-    if (observation.rationale.size() > 2000 || !IsOneOf(observation.authorship)) std::abort();
+    if (observation.rationale.size() > 2000) std::abort();
   }
   for (const auto& finding : report.findings) {
     if (finding.span.file == nullptr || finding.message.empty()) std::abort();
-    if (finding.authorship != finding.span.file->authorship) std::abort();
   }
   if (assay::code_analysis::RoutesJson(*model).empty() || assay::code_analysis::ServerJson(*model).empty())
     std::abort();

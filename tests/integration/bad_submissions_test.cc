@@ -31,6 +31,7 @@ using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 using ::testing::Matcher;
 using ::testing::Pair;
 
