@@ -99,7 +99,7 @@ std::vector<absl::StatusOr<ReadToken>> Journal::WriteAll(std::vector<event::v1::
     } else if (!delivery->status.ok()) {
       results.push_back(ForClient(delivery->status));
     } else {
-      LogInfo("journaled", {{"event", envelopes[i].event_id()}, {"trace", envelopes[i].trace_id()}});
+      LogInfo("journaled", {{"event_id", envelopes[i].event_id()}, {"trace", envelopes[i].trace_id()}});
       const ReadToken token{ShardOf(envelopes[i].tenant(), envelopes[i].candidate_key()), delivery->offset};
       results.push_back(token);
       absl::MutexLock last_lock(&mutex_);

@@ -66,7 +66,11 @@ absl::Status FakeStore::Write(const Batch& batch, bool sync) {
     return std::exchange(next_failure_, absl::OkStatus());
   }
   Apply(batch, tables_);
-  if (sync) synced_ = tables_;
+  unsynced_.push_back(batch);
+  if (sync) {
+    for (const Batch& written : unsynced_) Apply(written, synced_);
+    unsynced_.clear();
+  }
   ++writes_;
   return absl::OkStatus();
 }
@@ -127,13 +131,18 @@ void FakeStore::FailNext(absl::Status status, bool applied) {
 
 void FakeStore::LoseUnsynced() {
   absl::MutexLock lock(&mutex_);
-  tables_ = synced_;
+  // Most of the time there is nothing to forget, and a copy of everything is dear.
+  if (!unsynced_.empty()) tables_ = synced_;
+  unsynced_.clear();
   failed_ = has_after_reopen_ = false;
 }
 
 void FakeStore::Reopen() {
   absl::MutexLock lock(&mutex_);
-  if (has_after_reopen_) tables_ = synced_ = std::move(after_reopen_);
+  if (has_after_reopen_) {
+    tables_ = synced_ = std::move(after_reopen_);
+    unsynced_.clear();
+  }
   failed_ = has_after_reopen_ = false;
 }
 

@@ -45,6 +45,8 @@ class FakeStore final : public Store {
   mutable absl::Mutex mutex_;
   Tables tables_ ABSL_GUARDED_BY(mutex_);
   Tables synced_ ABSL_GUARDED_BY(mutex_);
+  // What tables_ has and synced_ has not.
+  std::vector<Batch> unsynced_ ABSL_GUARDED_BY(mutex_);
   // What a reopening finds in place of tables_ when the failed write reached the disk.
   Tables after_reopen_ ABSL_GUARDED_BY(mutex_);
   bool failed_ ABSL_GUARDED_BY(mutex_) = false;
