@@ -18,7 +18,7 @@ namespace assay::gateway {
 // Thread-safe.
 class FakeShards final : public Shards {
  public:
-  explicit FakeShards(uint32_t count) : shards_(count) {}
+  explicit FakeShards(uint32_t count) : count_(count), shards_(count) {}
 
   // The submission as it is now, and the step that led to it. Listeners are told.
   void Step(uint32_t shard, const v1::Submission& submission, const std::string& change);
@@ -31,7 +31,7 @@ class FakeShards final : public Shards {
   // How often changes of the shard were asked for.
   int reads(uint32_t shard) const;
 
-  uint32_t count() const override { return static_cast<uint32_t>(shards_.size()); }
+  uint32_t count() const override { return count_; }
   absl::Status health() const override { return absl::OkStatus(); }
   bool may_block() const override { return false; }
   ShardPressure PressureOf(uint32_t /*shard*/) const override { return {}; }
@@ -80,6 +80,7 @@ class FakeShards final : public Shards {
   };
   void Tell(uint32_t shard);
 
+  const uint32_t count_;
   mutable absl::Mutex mutex_;
   std::vector<Shard> shards_ ABSL_GUARDED_BY(mutex_);
 };
